@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+namespace lockstep::data {
+
+/// One labelled text as a reader hands it over. `text` is valid UTF-8 (bad bytes already replaced by U+FFFD).
+struct Review {
+  std::string text;
+  std::string label;  // as the source spells it: "pos", "1", "sports"
+  std::string id;     // where it came from: a path inside the archive, or "file.csv:12" (row, from 1)
+};
+
+}  // namespace lockstep::data

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/config.h"
+#include "model/parameter_layout.h"
+
+namespace lockstep::model {
+
+/// Examples laid end to end without padding (the launcher hands over a data::PackedBatch). Host memory, borrowed for the call.
+struct PackedInput {
+  std::span<const int32_t> ids;          // [tokens], 0 <= id < vocab_size
+  std::span<const int32_t> offsets;      // [examples + 1]
+  std::span<const int32_t> labels;       // [examples], 0 <= label < num_labels; may be empty for logits()
+  std::span<const int64_t> example_ids;  // [examples], key the dropout masks; may be empty for logits()
+
+  int64_t examples() const { return static_cast<int64_t>(offsets.size()) - 1; }
+};
+
+/// "Gradient elements [0, end) are final." Called with rising `end`, from the calling thread, while backward goes on.
+using GradientFrontier = std::function<void(int64_t end)>;
+
+/// DistilBertForSequenceClassification on packed sequences, with a backward of its own. One replica; one thread calls.
+/// fp32. Parameters, gradients and Adam moments are flat vectors in `layout()` order.
+class DistilBert {
+ public:
+  /// `device`: "cpu", or "cuda:N" in a build with CUDA. Parameters are zero until loaded or initialized.
+  DistilBert(DistilBertConfig config, const std::string& device);
+  ~DistilBert();
+  DistilBert(DistilBert&&) noexcept;
+  DistilBert& operator=(DistilBert&&) noexcept;
+
+  const DistilBertConfig& config() const;
+  const ParameterLayout& layout() const;
+
+  /// Hugging Face's initialization: normal(0, initializer_range) for weights and embeddings, ones and zeros for LayerNorm,
+  /// zeros for biases. A function of `seed` only. `only_head`: leave everything but pre_classifier and classifier as it is.
+  void initialize(uint64_t seed, bool only_head);
+
+  /// Host copies of flat vectors, `layout().size` floats: parameters in and out, gradients in and out (a range [begin,
+  /// end) of elements). On the CPU gradients() and parameters() are the storage itself and copies cost a memcpy.
+  void get_parameters(std::span<float> out) const;
+  void set_parameters(std::span<const float> values);
+  /// The flat gradient on the host: the storage itself on the CPU, a pinned mirror on a GPU (download before reading,
+  /// upload after writing; both do nothing on the CPU).
+  std::span<float> host_gradients();
+  void download_gradients(int64_t begin, int64_t end);
+  void upload_gradients(int64_t begin, int64_t end);
+  void zero_gradients();
+
+  /// Row i: the logits of example i, without dropout. [examples * num_labels], row-major.
+  std::vector<float> logits(const PackedInput& input);
+
+  /// Forward with dropout masks of (seed, step), then backward: adds gradient_scale * d(sum of cross-entropy losses) to
+  /// the gradients and returns the sum of the losses. An empty input adds nothing and returns 0, but still walks
+  /// `frontier` to the end. Give `frontier` with the last micro-batch of a step only.
+  double forward_backward(const PackedInput& input, uint64_t dropout_seed, int64_t step, double gradient_scale,
+                          const GradientFrontier& frontier = {});
+
+ private:
+  friend class AdamW;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Sum and per-row values of softmax cross-entropy of logits [rows * classes] against labels; used by evaluation.
+double cross_entropy_sum(std::span<const float> logits, std::span<const int32_t> labels);
+
+/// Threads that LibTorch's and our own kernels use in this process.
+void set_compute_threads(int threads);
+int compute_threads();
+/// Number of CUDA devices this process sees; 0 in a build without CUDA.
+int cuda_device_count();
+std::string libtorch_version();
+
+}  // namespace lockstep::model

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "model/distilbert.h"
+
+namespace lockstep::model {
+
+/// Hugging Face Trainer's adamw_torch; names and defaults are its.
+struct AdamWOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0.0;   // decoupled; only on slots with `decay`
+  double max_grad_norm = 1.0;  // of the whole flat gradient; <= 0: no clipping
+};
+
+/// AdamW (Loshchilov and Hutter, 2019) with the update order of torch.optim.AdamW, and torch's clip_grad_norm_ before it
+/// (coefficient max_grad_norm / (norm + 1e-6), at most 1). Owns m and v, flat, in the model's layout.
+class AdamW {
+ public:
+  AdamW(DistilBert& model, AdamWOptions options);  // `model` must outlive it
+  ~AdamW();
+  AdamW(const AdamW&) = delete;
+  AdamW& operator=(const AdamW&) = delete;
+
+  /// Clips the model's gradients, updates its parameters and zeroes its gradients. Returns the norm before clipping. A norm that
+  /// is not finite leaves parameters, m, v and the step count as they were (the gradients are zeroed all the same).
+  double step(double learning_rate);
+  int64_t steps() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lockstep::model
