@@ -14,7 +14,9 @@ namespace {
 constexpr char32_t kCapitalIWithDot = 0x130;
 constexpr char32_t kCombiningDotAbove = 0x307;
 
-uint8_t byte_at(std::string_view text, size_t position) { return static_cast<uint8_t>(text[position]); }
+uint8_t byte_at(std::string_view text, size_t position) {
+  return static_cast<uint8_t>(text[position]);
+}
 
 /// How a sequence goes on after its first byte: its length and the second byte's range (Unicode, table 3-7).
 struct Lead {
@@ -122,8 +124,9 @@ bool is_nonspacing_mark(char32_t c) {
 
 bool is_chinese(char32_t c) {
   // U+2B820 to U+2B91F (most of extension E's first rows) are missing in `tokenizers` too.
-  static constexpr CodePointRange kChinese[] = {{0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xF900, 0xFAFF},  {0x20000, 0x2A6DF},
-                                                {0x2A700, 0x2B81F}, {0x2B920, 0x2CEAF}, {0x2F800, 0x2FA1F}};
+  static constexpr CodePointRange kChinese[] = {{0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xF900, 0xFAFF},
+                                                {0x20000, 0x2A6DF}, {0x2A700, 0x2B81F}, {0x2B920, 0x2CEAF},
+                                                {0x2F800, 0x2FA1F}};
   return find_range(kChinese, c) != nullptr;
 }
 
@@ -133,9 +136,10 @@ void append_decomposed(char32_t c, std::u32string& out) {
     return;
   }
   utf8proc_int32_t buffer[8];  // the longest canonical decomposition has 4 code points
-  const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), buffer, std::size(buffer),
-                                             UTF8PROC_DECOMPOSE, nullptr);
-  for (utf8proc_ssize_t i = 0; i < count; ++i) out.push_back(static_cast<char32_t>(buffer[i]));
+  const auto count =
+      utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), buffer, std::size(buffer), UTF8PROC_DECOMPOSE, nullptr);
+  for (utf8proc_ssize_t i = 0; i < count; ++i)
+    out.push_back(static_cast<char32_t>(buffer[i]));
 }
 
 void order_canonically(std::u32string& text) {

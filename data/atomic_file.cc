@@ -1,0 +1,141 @@
+#include "data/atomic_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace lockstep::data {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+[[noreturn]] void fail(const std::string& what, const fs::path& path) {
+  const int code = errno;
+  throw std::system_error(code, std::generic_category(), "cannot " + what + " " + path.string());
+}
+
+/// The one owner of a file descriptor.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return number_; }
+  /// Some file systems (NFS) report a failed write only here.
+  bool close() { return ::close(std::exchange(number_, -1)) == 0; }
+
+ private:
+  int number_;
+};
+
+/// Removes a file that was not published.
+class Unpublished {
+ public:
+  explicit Unpublished(const fs::path& path) : path_(path) {}
+  ~Unpublished() {
+    if (!published_) ::unlink(path_.c_str());
+  }
+  Unpublished(const Unpublished&) = delete;
+  Unpublished& operator=(const Unpublished&) = delete;
+  void set_published() { published_ = true; }
+
+ private:
+  const fs::path& path_;
+  bool published_ = false;
+};
+
+/// A name beside `path` that no other process and no other call uses.
+fs::path beside(const fs::path& path, const std::string& purpose) {
+  for (int i = 0;; ++i) {
+    fs::path name = path;
+    name += "." + purpose + "." + std::to_string(::getpid()) + "." + std::to_string(i);
+    if (!fs::exists(fs::symlink_status(name))) return name;
+  }
+}
+
+/// A new file; its name is in `path`. EEXIST: another thread took the name in between.
+int create_beside(const fs::path& target, fs::path& path) {
+  for (;;) {
+    path = beside(target, "writing");
+    const int number = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (number >= 0) return number;
+    if (errno != EEXIST) fail("write", target);
+  }
+}
+
+void write_all(int descriptor, std::string_view bytes, const fs::path& target) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail("write", target);
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+/// Flushes a file or a folder (its list of names).
+void flush(const fs::path& path) {
+  Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.get() < 0) fail("open", path);
+  // EINVAL, ENOTSUP: file systems that cannot flush a folder; there the rename itself is all there is.
+  if (::fsync(descriptor.get()) != 0 && errno != EINVAL && errno != ENOTSUP) fail("flush", path);
+}
+
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+void flush_tree(const fs::path& folder) {
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file() || entry.is_directory()) flush(entry.path());
+  flush(folder);
+}
+
+/// "runs/x/" names the same folder as "runs/x".
+fs::path without_trailing_slash(const fs::path& path) {
+  return path.has_filename() ? path : path.parent_path();
+}
+
+}  // namespace
+
+void write_file_atomically(const fs::path& path, std::string_view bytes) {
+  fs::path unpublished_path;
+  Descriptor descriptor(create_beside(path, unpublished_path));
+  Unpublished unpublished(unpublished_path);
+  write_all(descriptor.get(), bytes, path);
+  if (::fsync(descriptor.get()) != 0) fail("flush", path);
+  if (!descriptor.close()) fail("write", path);
+  fs::rename(unpublished_path, path);
+  unpublished.set_published();
+  flush(folder_of(path));
+}
+
+void publish_folder(const fs::path& staging_folder, const fs::path& target_folder) {
+  const fs::path staging = without_trailing_slash(staging_folder);
+  const fs::path target = without_trailing_slash(target_folder);
+  flush_tree(staging);
+  if (!fs::exists(fs::symlink_status(target))) {
+    fs::rename(staging, target);
+    return flush(folder_of(target));
+  }
+  const fs::path aside = beside(target, "replaced");
+  fs::rename(target, aside);
+  try {
+    fs::rename(staging, target);
+  } catch (const fs::filesystem_error&) {
+    ::rename(aside.c_str(), target.c_str());
+    throw;
+  }
+  flush(folder_of(target));
+  std::error_code leftover;  // the new folder is published; what cannot be removed of the old one stays beside it
+  fs::remove_all(aside, leftover);
+}
+
+}  // namespace lockstep::data
