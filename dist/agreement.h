@@ -15,8 +15,8 @@ struct Failure {
   std::string message;
 };
 
-/// Collective. Every rank tells whether it failed; all get the failure of the lowest failing rank, or nothing. A job whose
-/// ranks leave through this together ends with one exit code and one message, instead of mpirun's kill.
+/// Collective. Every rank tells whether it failed; all get the failure of the lowest failing rank, or nothing. A job
+/// whose ranks leave through this together ends with one exit code and one message, instead of mpirun's kill.
 std::optional<Failure> agree(ControlPlane& control, const std::optional<Failure>& mine);
 
 }  // namespace lockstep::dist

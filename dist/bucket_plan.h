@@ -14,13 +14,13 @@ struct Bucket {
 };
 
 struct BucketPlanOptions {
-  int64_t first_bucket_bytes = 1 << 20;   // small, so that communication starts early
-  int64_t bucket_cap_bytes = 25 << 20;    // Hugging Face's and DDP's ddp_bucket_cap_mb
+  int64_t first_bucket_bytes = 1 << 20;  // small, so that communication starts early
+  int64_t bucket_cap_bytes = 25 << 20;   // Hugging Face's and DDP's ddp_bucket_cap_mb
 };
 
-/// Cuts the flat gradient into buckets: whole parameters, in order, a bucket closing before it would pass its cap; a parameter larger
-/// than the cap is a bucket of its own. A pure function of its arguments: all ranks get the same plan without talking.
-/// `parameter_sizes` are in elements, in the flat layout's (backward) order.
+/// Cuts the flat gradient into buckets: whole parameters, in order, a bucket closing before it would pass its cap; a
+/// parameter larger than the cap is a bucket of its own. A pure function of its arguments: all ranks get the same plan
+/// without talking. `parameter_sizes` are in elements, in the flat layout's (backward) order.
 std::vector<Bucket> plan_buckets(std::span<const int64_t> parameter_sizes, const BucketPlanOptions& options = {});
 
 }  // namespace lockstep::dist

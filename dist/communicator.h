@@ -10,7 +10,8 @@
 namespace lockstep::dist {
 
 /// Collectives of the training loop, on the memory its backend moves (MPI: host memory; NCCL, later: device memory).
-/// Every function is collective: all ranks call the same ones in the same order with the same sizes. Throws CommunicationError.
+/// Every function is collective: all ranks call the same ones in the same order with the same sizes. Throws
+/// CommunicationError.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -24,8 +25,8 @@ class Communicator {
   virtual void barrier() = 0;
 };
 
-/// The host side of a job: settings, verdicts, metrics, waiting for rank 0. Always MPI, also when gradients travel by NCCL.
-/// Every function is collective.
+/// The host side of a job: settings, verdicts, metrics, waiting for rank 0. Always MPI, also when gradients travel by
+/// NCCL. Every function is collective.
 class ControlPlane {
  public:
   virtual ~ControlPlane() = default;
@@ -35,7 +36,7 @@ class ControlPlane {
   virtual std::vector<int64_t> sum(std::vector<int64_t> values) = 0;
   virtual std::vector<double> sum(std::vector<double> values) = 0;
   virtual std::string broadcast(std::string text, int root) = 0;
-  /// Rank 0 gets every rank's text, in rank order; others get nothing.
+  /// Rank 0 gets every rank's text, in rank order; others get an empty vector.
   virtual std::vector<std::string> gather(const std::string& text) = 0;
   /// Waits for all ranks without taking a core: polls with sleeps of up to `sleep_ms`. Ranks that wait for rank 0's
   /// evaluation wait here, so that it has their cores.

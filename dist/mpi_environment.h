@@ -10,6 +10,7 @@ namespace lockstep::dist {
 /// Thread level: MPI_THREAD_FUNNELED; only the constructing thread calls anything in dist/.
 class MpiEnvironment {
  public:
+  /// Throws CommunicationError, also where srun started several tasks that MPI sees as worlds of one rank each.
   MpiEnvironment();
   /// Never runs a collective: without finalize() the process is on a failure path, which ends in abort_job().
   ~MpiEnvironment();
@@ -22,9 +23,10 @@ class MpiEnvironment {
   int local_size() const { return local_size_; }
   const std::string& host() const { return host_; }
 
-  /// Collective. The successful end: no MPI call may follow.
+  /// Collective. The successful end, once: no MPI call may follow.
   void finalize();
-  /// Ends the whole job at once with `exit_code`; does not return, and leaves within `deadline_seconds` even if MPI hangs.
+  /// Ends the whole job at once with `exit_code`; does not return, and leaves within `deadline_seconds` even if MPI
+  /// hangs.
   [[noreturn]] static void abort_job(int exit_code, double deadline_seconds = 5);
   static std::string library_version();  // "Open MPI v4.1.4"
 

@@ -9,11 +9,13 @@
 
 namespace lockstep::dist {
 
-/// Sums the flat gradient over ranks, bucket by bucket in plan order. mark_ready() is the only trigger: a bucket is reduced once it and all
-/// before it are ready. Every rank marks every bucket exactly once per step, also a rank without examples.
+/// Sums the flat gradient over ranks, bucket by bucket in plan order. mark_ready() is the only trigger: a bucket is
+/// reduced once it and all before it are ready. Every rank marks every bucket exactly once per step, also a rank
+/// without examples.
 class Reducer {
  public:
-  /// `communicator` and `gradients` must outlive it. Throws std::invalid_argument if the plan does not tile `gradients`.
+  /// `communicator` and `gradients` must outlive it. Throws std::invalid_argument if the plan does not tile
+  /// `gradients`.
   Reducer(Communicator& communicator, std::vector<Bucket> plan, std::span<float> gradients);
 
   size_t bucket_count() const { return plan_.size(); }

@@ -1,0 +1,95 @@
+#include "dist/mpi_environment.h"
+
+#include <mpi.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <stdexcept>
+#include <thread>
+
+#include "dist/check.h"
+#include "dist/error.h"
+
+namespace lockstep::dist {
+namespace {
+
+bool is_initialized() {
+  int flag = 0;
+  return MPI_Initialized(&flag) == MPI_SUCCESS && flag != 0;
+}
+
+bool is_running() {
+  int finalized = 0;
+  return is_initialized() && MPI_Finalized(&finalized) == MPI_SUCCESS && finalized == 0;
+}
+
+void initialize() {
+  if (is_initialized()) throw std::logic_error("MPI is initialized already: one MpiEnvironment per process");
+  // Started without mpirun, Open MPI would fork a daemon of its own, only needed to spawn more processes.
+  setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+  int provided = MPI_THREAD_SINGLE;
+  check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  check(MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  if (provided < MPI_THREAD_FUNNELED)
+    throw CommunicationError("this MPI library has no thread support: found level " + std::to_string(provided) +
+                             ", expected MPI_THREAD_FUNNELED; use a build with threads, such as Debian's Open MPI");
+}
+
+/// srun without a PMI that this MPI library knows starts N jobs of one rank each, which would train N times in silence.
+void require_launcher_understood(int world_size) {
+  const char* tasks = std::getenv("SLURM_STEP_NUM_TASKS");
+  const bool under_mpirun = std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr;
+  if (world_size > 1 || under_mpirun || tasks == nullptr || std::atoi(tasks) < 2) return;
+  throw CommunicationError("srun started " + std::string(tasks) +
+                           " tasks, but MPI sees a world of 1: they do not know of each other. Use srun --mpi=pmix, "
+                           "or mpirun inside the allocation");
+}
+
+}  // namespace
+
+MpiEnvironment::MpiEnvironment() {
+  initialize();
+  check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
+  check(MPI_Comm_size(MPI_COMM_WORLD, &world_size_), "MPI_Comm_size");
+  require_launcher_understood(world_size_);
+
+  MPI_Comm host = MPI_COMM_NULL;
+  check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &host), "MPI_Comm_split_type");
+  check(MPI_Comm_rank(host, &local_rank_), "MPI_Comm_rank");
+  check(MPI_Comm_size(host, &local_size_), "MPI_Comm_size");
+  check(MPI_Comm_free(&host), "MPI_Comm_free");
+
+  char name[MPI_MAX_PROCESSOR_NAME];
+  int length = 0;
+  check(MPI_Get_processor_name(name, &length), "MPI_Get_processor_name");
+  host_.assign(name, length);
+}
+
+MpiEnvironment::~MpiEnvironment() = default;
+
+void MpiEnvironment::finalize() {
+  if (finalized_) throw std::logic_error("MpiEnvironment::finalize was called twice");
+  check(MPI_Finalize(), "MPI_Finalize");
+  finalized_ = true;
+}
+
+void MpiEnvironment::abort_job(int exit_code, double deadline_seconds) {
+  std::thread([exit_code, deadline_seconds] {
+    std::this_thread::sleep_for(std::chrono::duration<double>(deadline_seconds));
+    _exit(exit_code);
+  }).detach();
+  if (is_running()) MPI_Abort(MPI_COMM_WORLD, exit_code);
+  _exit(exit_code);
+}
+
+std::string MpiEnvironment::library_version() {
+  char text[MPI_MAX_LIBRARY_VERSION_STRING];
+  int length = 0;
+  check(MPI_Get_library_version(text, &length), "MPI_Get_library_version");
+  const std::string version(text, length);
+  return version.substr(0, version.find_first_of(",\n"));
+}
+
+}  // namespace lockstep::dist
