@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "data/error.h"
+
 namespace lockstep::data {
 
 namespace fs = std::filesystem;
@@ -136,6 +138,24 @@ void publish_folder(const fs::path& staging_folder, const fs::path& target_folde
   flush(folder_of(target));
   std::error_code leftover;  // the new folder is published; what cannot be removed of the old one stays beside it
   fs::remove_all(aside, leftover);
+}
+
+std::string read_file(const fs::path& path) {
+  const auto unreadable = [&] {
+    return DataError("cannot read " + path.string() + ": " + std::generic_category().message(errno));
+  };
+  Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.get() < 0) throw unreadable();
+  std::string bytes;
+  constexpr size_t kChunk = 1 << 18;
+  for (ssize_t got = 1; got != 0;) {
+    const size_t before = bytes.size();
+    bytes.resize(before + kChunk);
+    got = ::read(descriptor.get(), bytes.data() + before, kChunk);
+    if (got < 0 && errno != EINTR) throw unreadable();
+    bytes.resize(before + static_cast<size_t>(got < 0 ? 0 : got));
+  }
+  return bytes;
 }
 
 }  // namespace lockstep::data
