@@ -1,0 +1,126 @@
+#include "data/csv_reader.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "data/error.h"
+#include "data/spelling.h"
+
+namespace lockstep::data {
+namespace {
+
+constexpr int kEof = std::char_traits<char>::eof();
+
+}  // namespace
+
+CsvRecords::CsvRecords(const std::filesystem::path& file) : file_(file.string()), input_(file, std::ios::binary) {
+  if (!input_ || std::filesystem::is_directory(file))
+    throw DataError(file_ + ": cannot be opened: " + std::strerror(errno ? errno : EISDIR));
+  std::string start(3, '\0');
+  input_.read(start.data(), 3);
+  start.resize(static_cast<size_t>(input_.gcount()));
+  if (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF"))
+    throw DataError(file_ + ": is UTF-16 (it starts with its byte order mark); save it as UTF-8");
+  input_.clear();
+  input_.seekg(start == "\xEF\xBB\xBF" ? 3 : 0);
+}
+
+std::string CsvRecords::place() const {
+  return file_ + ", line " + std::to_string(record_line_);
+}
+
+std::optional<std::vector<std::string>> CsvRecords::next() {
+  while (true) {
+    std::vector<std::string> fields;
+    record_line_ = line_;
+    const bool quoted = peek() == '"';
+    End end = End::kField;
+    while (end == End::kField)
+      end = read_field(fields.emplace_back());
+    const bool blank = fields.size() == 1 && fields[0].empty() && !quoted;
+    if (!blank) return fields;
+    if (end == End::kFile) return std::nullopt;
+  }
+}
+
+CsvRecords::End CsvRecords::read_field(std::string& field) {
+  if (peek() == '"') {
+    read_quoted(field);
+    if (const auto end = end_at(get())) return *end;
+    throw DataError(place() +
+                    ": text follows the closing quote of a field; a quote inside a quoted field is written twice");
+  }
+  while (true) {
+    const int c = get();
+    if (const auto end = end_at(c)) return *end;
+    append(field, c);
+  }
+}
+
+/// From the opening quote to the closing one.
+void CsvRecords::read_quoted(std::string& field) {
+  const int64_t opened = line_;
+  get();
+  while (true) {
+    const int c = get();
+    if (c == kEof) throw DataError(file_ + ": the quote opened on line " + std::to_string(opened) + " is never closed");
+    if (c == '"' && peek() != '"') return;
+    if (c == '"') get();
+    if (c == '\n') ++line_;
+    append(field, c);
+  }
+}
+
+/// What the character `c`, already taken, ends; nothing if it belongs to the field.
+std::optional<CsvRecords::End> CsvRecords::end_at(int c) {
+  if (c == ',') return End::kField;
+  if (c == kEof) return End::kFile;
+  if (c == '\r' && peek() == '\n') c = get();
+  if (c != '\n') return std::nullopt;
+  ++line_;
+  return End::kRecord;
+}
+
+void CsvRecords::append(std::string& field, int c) {
+  if (std::ssize(field) == kMaxReviewBytes)
+    throw DataError(place() + ": a field has more than " + std::to_string(kMaxReviewBytes) +
+                    " bytes; is a closing quote missing?");
+  field.push_back(static_cast<char>(c));
+}
+
+CsvReader::CsvReader(const std::filesystem::path& file, const Columns& columns)
+    : file_name_(file.filename().string()), records_(file) {
+  auto header = records_.next();
+  if (!header) throw DataError(file.string() + ": is empty; expected a header row with the columns' names");
+  header_ = std::move(*header);
+  text_ = column(columns.text, "--text_column");
+  label_ = column(columns.label, "--label_column");
+}
+
+size_t CsvReader::column(const std::string& name, const std::string& option) const {
+  const auto found = std::find(header_.begin(), header_.end(), name);
+  if (found == header_.end()) {
+    const std::string guess = nearest(name, header_);
+    throw ContractError(records_.place() + ": no column \"" + name + "\"; the columns are: " + listed(header_) + ". " +
+                        (guess.empty() ? "Name it with " + option : "Did you mean " + option + " \"" + guess + "\"?"));
+  }
+  if (std::find(found + 1, header_.end(), name) != header_.end())
+    throw ContractError(records_.place() + ": two columns are named \"" + name + "\"; rename one of them");
+  return static_cast<size_t>(found - header_.begin());
+}
+
+std::optional<Review> CsvReader::next() {
+  auto fields = records_.next();
+  if (!fields) return std::nullopt;
+  ++row_;
+  if (fields->size() != header_.size())
+    throw DataError(records_.place() + ": " + std::to_string(fields->size()) + " fields, but the header has " +
+                    std::to_string(header_.size()) + "; a text with commas or line ends needs quotes around it");
+  if ((*fields)[label_].empty()) throw DataError(records_.place() + ": the label is empty");
+  return make_review(std::move((*fields)[text_]), std::move((*fields)[label_]),
+                     file_name_ + ":" + std::to_string(row_));
+}
+
+}  // namespace lockstep::data

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+
+#include "data/review_reader.h"
+
+namespace lockstep::data {
+
+/// Reviews from a file with one JSON object per line: the text a string, the label a string or an integer. Blank lines
+/// are passed over, other keys ignored.
+class JsonlReader : public ReviewReader {
+ public:
+  JsonlReader(const std::filesystem::path& file, const Columns& columns);
+  std::optional<Review> next() override;
+
+ private:
+  bool next_line();
+  std::string place() const;
+  Review parse_line();
+
+  std::string file_;
+  std::string file_name_;
+  Columns columns_;
+  std::ifstream input_;
+  std::string line_;
+  int64_t line_number_ = 0;
+  int64_t row_ = 0;
+};
+
+}  // namespace lockstep::data

@@ -1,0 +1,35 @@
+#include "data/review_reader.h"
+
+#include <utility>
+
+#include "data/csv_reader.h"
+#include "data/error.h"
+#include "data/jsonl_reader.h"
+#include "data/sha256.h"
+#include "data/unicode.h"
+
+namespace lockstep::data {
+
+std::unique_ptr<ReviewReader> open_review_file(const std::filesystem::path& file, const Columns& columns) {
+  if (columns.text == columns.label)
+    throw ContractError("column \"" + columns.text +
+                        "\" cannot be both text and label; set --text_column or --label_column");
+  const std::string extension = file.extension().string();
+  if (extension == ".csv") return std::make_unique<CsvReader>(file, columns);
+  if (extension == ".jsonl" || extension == ".json") return std::make_unique<JsonlReader>(file, columns);
+  throw ContractError(file.string() + ": the extension \"" + extension +
+                      "\" is not known; expected .csv, .jsonl or .json (one object per line)");
+}
+
+Review make_review(std::string bytes, std::string label, std::string id) {
+  Review review;
+  review.sha256 = sha256_of(bytes);
+  int64_t replaced = 0;
+  review.text = to_valid_utf8(bytes, &replaced);
+  review.invalid_utf8 = replaced > 0;
+  review.label = to_valid_utf8(label);
+  review.id = std::move(id);
+  return review;
+}
+
+}  // namespace lockstep::data

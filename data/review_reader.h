@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "data/review.h"
+
+namespace lockstep::data {
+
+/// No single text may be larger: a review of 16 MiB is a mistake in the file, not a review.
+inline constexpr int64_t kMaxReviewBytes = int64_t{16} << 20;
+
+/// Hands out the labelled texts of one split of one source, one after the other. One thread.
+class ReviewReader {
+ public:
+  virtual ~ReviewReader() = default;
+  /// The next review, or nothing at the end. Throws DataError naming the file and the place; the reader is then spent.
+  virtual std::optional<Review> next() = 0;
+};
+
+/// Which columns of a CSV header, or keys of a JSONL object, hold text and label.
+struct Columns {
+  std::string text = "text";
+  std::string label = "label";
+};
+
+/// A reader for `file` by its extension: .csv, or .jsonl/.json with one object per line. Throws ContractError for any
+/// other extension or a missing column, DataError if the file cannot be read.
+std::unique_ptr<ReviewReader> open_review_file(const std::filesystem::path& file, const Columns& columns);
+
+/// Hashes `bytes`, then makes them valid UTF-8. What every reader ends with.
+Review make_review(std::string bytes, std::string label, std::string id);
+
+}  // namespace lockstep::data

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace lockstep::data {
+
+/// The one of `candidates` that `word` is most likely a misspelling of: fewest edits, case ignored; empty if even that
+/// one differs in more than half of its letters. What errors suggest.
+std::string nearest(std::string_view word, std::span<const std::string> candidates);
+
+/// "text, label, stars": what errors list.
+std::string listed(std::span<const std::string> names);
+
+}  // namespace lockstep::data

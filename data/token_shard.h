@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/dataset_manifest.h"
+
+namespace lockstep::data {
+
+// A token shard is an HDF5 file (1.8 format) whose root group holds exactly three contiguous, unfiltered datasets of
+// rank 1:
+//   ids      uint16, or uint32 when the vocabulary has more than 65 536 entries   [tokens]
+//   offsets  int64     example i owns ids[offsets[i]] .. ids[offsets[i + 1] - 1]   [examples + 1], from 0, strictly
+//   rising labels   int32                                                                [examples]
+// all little-endian, and the attributes schema_version (int32), split and vocabulary_sha256 (fixed-length strings). No
+// text, no times: equal content gives equal bytes.
+
+/// What every shard of a split must agree with.
+struct ShardContract {
+  std::string split;
+  std::string vocabulary_sha256;
+  int64_t vocabulary_size = 0;
+  int64_t classes = 0;
+};
+
+/// The content of one shard.
+struct TokenShard {
+  std::vector<int32_t> ids;
+  std::vector<int64_t> offsets = {0};
+  std::vector<int32_t> labels;
+};
+
+/// Collects examples in memory and writes them as one file.
+class TokenShardWriter {
+ public:
+  TokenShardWriter(std::filesystem::path path, ShardContract contract);
+  /// `ids` must not be empty; throws DataError if an id or the label is out of the contract's range.
+  void add(std::span<const int32_t> ids, int32_t label);
+  /// Writes the file (not yet flushed to disk; publish_folder does that) and returns its manifest entry, `file` being
+  /// the path's last component. At least one example must have been added. Throws std::system_error naming the file.
+  ShardEntry finish();
+
+ private:
+  std::filesystem::path path_;
+  ShardContract contract_;
+  TokenShard shard_;
+};
+
+/// Reads a shard from the bytes of its file; nothing else is opened. Throws DataError naming `file` if they are not
+/// exactly what the format above says (links, filters, plugins, external or virtual storage are refused; declared sizes
+/// are held against the number of bytes), or if ids, offsets or labels are out of range; ContractError if schema, split
+/// or vocabulary are others than the contract's. Thread-safe.
+TokenShard parse_token_shard(std::string_view bytes, const std::string& file, const ShardContract& contract);
+
+}  // namespace lockstep::data
