@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "launcher/evaluator.h"
+
+namespace lockstep {
+
+/// Which evaluation was the best so far, and whether to go on. The same on every rank, since evaluation results are.
+class BestModel {
+ public:
+  /// `metric`: "loss" (smaller is better) or another of EvalResult::value_of() (greater is better). `patience` 0: never
+  /// stop.
+  BestModel(std::string metric, int64_t patience, double threshold);
+
+  /// Returns true if `result` is the best so far.
+  bool observe(const EvalResult& result, int64_t step, double epoch);
+  bool should_stop() const { return patience_ > 0 && evaluations_without_gain_ >= patience_; }
+
+  const std::string& metric() const { return metric_; }
+  bool any() const { return step_ >= 0; }
+  double value() const { return value_; }
+  int64_t step() const { return step_; }
+  double epoch() const { return epoch_; }
+
+ private:
+  bool is_better(double value, double than, double by) const;
+
+  std::string metric_;
+  int64_t patience_;
+  double threshold_;
+  double value_ = std::numeric_limits<double>::quiet_NaN();
+  int64_t step_ = -1;
+  double epoch_ = 0;
+  int64_t evaluations_without_gain_ = 0;
+};
+
+}  // namespace lockstep

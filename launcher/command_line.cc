@@ -1,0 +1,154 @@
+#include "launcher/command_line.h"
+
+#include <algorithm>
+#include <fstream>
+#include <numeric>
+#include <set>
+
+#include "launcher/errors.h"
+
+namespace lockstep {
+
+namespace {
+
+bool is_long_option(const std::string& argument) {
+  return argument.size() > 2 && argument.starts_with("--");
+}
+
+std::string name_of(const std::string& argument) {
+  return argument.substr(0, argument.find('='));
+}
+
+/// "--learning-rate=1e-5" -> "--learning_rate=1e-5"; values are left alone.
+std::string with_underscores(std::string argument) {
+  if (!is_long_option(argument)) return argument;
+  std::replace(argument.begin() + 2, argument.begin() + static_cast<std::ptrdiff_t>(name_of(argument).size()), '-',
+               '_');
+  return argument;
+}
+
+size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row[b.size()];
+}
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames())
+      names.push_back(name);
+  return names;
+}
+
+std::string complaint(const std::string& what, const std::string& shown, const std::string& name, const CLI::App& app) {
+  const std::string nearest = nearest_name(name, option_names(app));
+  return "\n  " + what + " " + shown + (nearest.empty() ? "" : "; did you mean --" + nearest + "?");
+}
+
+std::string unknown_options(const std::vector<std::string>& arguments, const CLI::App& app) {
+  std::string complaints;
+  for (const std::string& argument : arguments) {
+    if (argument == "--") break;
+    if (!is_long_option(argument)) continue;
+    const std::string name = name_of(argument);
+    if (app.get_option_no_throw(name) == nullptr) complaints += complaint("unknown option", name, name.substr(2), app);
+  }
+  return complaints;
+}
+
+/// The value of --config in `arguments`, or "".
+std::string config_path(const std::vector<std::string>& arguments) {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--config" && i + 1 < arguments.size()) return arguments[i + 1];
+    if (arguments[i].starts_with("--config=")) return arguments[i].substr(9);
+  }
+  return "";
+}
+
+struct ConfigArguments {
+  std::vector<std::string> arguments;  // "--key=value"
+  std::string complaints;
+};
+
+ConfigArguments read_config(const std::string& path, const std::vector<std::string>& command_line,
+                            const CLI::App& app) {
+  std::ifstream file(path);
+  if (!file) throw UsageError("--config " + path + ": the file cannot be read");
+  std::set<std::string> given;
+  for (const std::string& argument : command_line)
+    given.insert(name_of(argument));
+  ConfigArguments result;
+  for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_config(file)) {
+    const std::string option = with_underscores("--" + item.fullname());
+    if (app.get_option_no_throw(option) == nullptr || option == "--config") {
+      result.complaints += complaint("unknown key", item.fullname() + " in " + path, option.substr(2), app);
+    } else if (!given.contains(option)) {
+      for (const std::string& value : item.inputs)
+        result.arguments.push_back(option + "=" + value);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string nearest_name(const std::string& name, const std::vector<std::string>& known) {
+  std::string best;
+  size_t best_distance = std::max<size_t>(2, name.size() / 3) + 1;
+  for (const std::string& candidate : known) {
+    const size_t distance = edit_distance(name, candidate);
+    if (distance < best_distance) {
+      best = candidate;
+      best_distance = distance;
+    }
+  }
+  return best;
+}
+
+std::unique_ptr<CLI::App> make_app(const std::string& name, const std::string& description, const std::string& footer) {
+  auto app = std::make_unique<CLI::App>(description, name);
+  app->option_defaults()->always_capture_default();
+  app->get_formatter()->column_width(42);
+  app->footer(footer);
+  return app;
+}
+
+void accept_config_file(CLI::App& app) {
+  static std::string unused;
+  app.add_option("--config", unused, "File of \"key = value\" lines, one per option below; the command line wins")
+      ->configurable(false)
+      ->type_name("FILE");
+}
+
+void parse_command_line(CLI::App& app, std::vector<std::string> arguments) {
+  std::transform(arguments.begin(), arguments.end(), arguments.begin(), with_underscores);
+  std::string complaints = unknown_options(arguments, app);
+  if (const std::string path = config_path(arguments);
+      !path.empty() && app.get_option_no_throw("--config") != nullptr) {
+    ConfigArguments config = read_config(path, arguments, app);
+    complaints += config.complaints;
+    arguments.insert(arguments.begin(), config.arguments.begin(), config.arguments.end());
+  }
+  if (!complaints.empty())
+    throw UsageError(app.get_name() + " does not take:" + complaints + "\nSee " + app.get_name() + " --help.");
+  std::reverse(arguments.begin(), arguments.end());  // as CLI::App::parse(vector) wants them
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp&) {
+    throw HelpRequested{app.help()};
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(std::string(error.what()) + "\nSee " + app.get_name() + " --help.");
+  }
+}
+
+}  // namespace lockstep

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+namespace lockstep {
+
+/// `--help` was asked for: not an error, but nothing else is to be done.
+struct HelpRequested {
+  std::string text;
+};
+
+/// An app in this program's manners: options in the order of their groups, defaults shown, "-h". `name` as the user
+/// types it.
+std::unique_ptr<CLI::App> make_app(const std::string& name, const std::string& description, const std::string& footer);
+
+/// Gives `app` the option --config FILE ("key = value" lines, the command line wins).
+void accept_config_file(CLI::App& app);
+
+/// Parses `arguments` (without the program's and the command's name) into the variables bound to `app`. Long options
+/// may be spelled with '-' or '_'. Keys of a --config file count as if they stood before the command line. Throws
+/// HelpRequested, or UsageError that lists every unknown option and key at once, each with the nearest known one.
+void parse_command_line(CLI::App& app, std::vector<std::string> arguments);
+
+/// The member of `known` that `name` is most likely a misspelling of, or "".
+std::string nearest_name(const std::string& name, const std::vector<std::string>& known);
+
+}  // namespace lockstep

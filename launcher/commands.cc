@@ -1,0 +1,85 @@
+#include "launcher/commands.h"
+
+#include <cstdio>
+
+#include "data/hdf5_version.h"
+#include "dist/mpi_environment.h"
+#include "launcher/command_line.h"
+#include "launcher/errors.h"
+#include "launcher/log.h"
+#include "model/distilbert.h"
+
+namespace lockstep {
+
+namespace {
+
+struct Command {
+  const char* name;
+  int (*run)(const std::vector<std::string>&);
+  const char* purpose;
+};
+
+constexpr Command kCommands[] = {
+    {"prepare", prepare_command, "reviews (aclImdb folder or tar.gz, CSV, JSONL) -> tokenized HDF5 data set"},
+    {"train", train_command, "fine-tune a DistilBERT classifier; alone, or one rank per GPU under mpirun"},
+    {"evaluate", evaluate_command, "loss, precision, recall, F1, accuracy and confusion matrix of a model on a split"},
+    {"predict", predict_command, "label and probability of texts from the command line, a file or standard input"},
+};
+
+std::string overview() {
+  std::string text =
+      "lockstep - distributed fine-tuning of DistilBERT text classifiers\n\nUsage: lockstep COMMAND "
+      "[OPTIONS]\n\nCommands:\n";
+  for (const Command& command : kCommands) {
+    char line[160];
+    std::snprintf(line, sizeof line, "  %-10s%s\n", command.name, command.purpose);
+    text += line;
+  }
+  return text +
+         "\nlockstep COMMAND --help explains a command's options and shows examples. lockstep --version tells what "
+         "this is built from.\n"
+         "Typical order: prepare, train (mpirun -np N lockstep train ...), evaluate, predict.\n";
+}
+
+int dispatch(const std::vector<std::string>& arguments) {
+  const std::string name = arguments.empty() ? "--help" : arguments.front();
+  if (name == "--help" || name == "-h" || name == "help") {
+    std::fputs(overview().c_str(), stdout);
+    return arguments.empty() ? kUsage : kDone;
+  }
+  if (name == "--version" || name == "-V") {
+    std::fputs(version_text().c_str(), stdout);
+    return kDone;
+  }
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) {
+    if (name == command.name) return command.run({arguments.begin() + 1, arguments.end()});
+    names.emplace_back(command.name);
+  }
+  const std::string nearest = nearest_name(name, names);
+  throw UsageError("no such command: " + printable_text(name) +
+                   (nearest.empty() ? "" : "; did you mean " + nearest + "?") + "\nSee lockstep --help.");
+}
+
+}  // namespace
+
+std::string version_text() {
+  return "lockstep " LOCKSTEP_VERSION "\nLibTorch " + model::libtorch_version() + "\n" +
+         dist::MpiEnvironment::library_version() + "\nHDF5 " + data::hdf5_version() + "\n";
+}
+
+int run_command(const std::vector<std::string>& arguments) {
+  start_log(0, 1);
+  try {
+    return dispatch(arguments);
+  } catch (const HelpRequested& help) {
+    std::fputs(help.text.c_str(), stdout);
+    return kDone;
+  } catch (const std::exception& error) {
+    const Problem problem = problem_of(error);
+    print_error(problem.message);
+    return problem.exit_code;
+  }
+}
+
+}  // namespace lockstep

@@ -1,0 +1,90 @@
+#include <chrono>
+#include <cstdio>
+#include <numeric>
+
+#include "data/atomic_file.h"
+#include "data/sampler.h"
+#include "launcher/command_line.h"
+#include "launcher/commands.h"
+#include "launcher/errors.h"
+#include "launcher/evaluator.h"
+#include "launcher/log.h"
+#include "launcher/machine.h"
+#include "launcher/model_folder.h"
+#include "launcher/progress.h"
+#include "launcher/results_table.h"
+#include "launcher/run_history.h"
+
+namespace lockstep {
+
+namespace {
+
+const char* const kFooter = R"(
+Example:
+  lockstep evaluate --model_name_or_path runs/imdb --dataset data/imdb --split test --output_file results.json
+
+Exit codes: 0 done, 2 usage, 3 model and data do not fit, 4 damaged input.)";
+
+struct EvaluateOptions {
+  std::string model, dataset, split = "test", output_file;
+  int64_t max_samples = -1, batch_size = 8;
+  int max_seq_length = 512, threads = 0;
+  uint64_t seed = 42;
+};
+
+EvaluateOptions parse(const std::vector<std::string>& arguments) {
+  EvaluateOptions o;
+  auto app = make_app("lockstep evaluate", "Measures a fine-tuned model on a prepared split.", kFooter);
+  app->add_option("--model_name_or_path", o.model, "Folder of the fine-tuned model")->required();
+  app->add_option("--dataset", o.dataset, "Folder that `lockstep prepare` wrote")->required();
+  app->add_option("--split", o.split, "Split to measure on");
+  app->add_option("--max_eval_samples", o.max_samples, "This many, class-balanced, chosen by the seed; -1: all");
+  app->add_option("--per_device_eval_batch_size", o.batch_size, "Examples per batch")->check(CLI::PositiveNumber);
+  app->add_option("--max_seq_length", o.max_seq_length, "Longer examples lose their end")
+      ->check(CLI::Range(3, 1 << 20));
+  app->add_option("--seed", o.seed, "Of the subset");
+  app->add_option("--threads", o.threads, "Threads; 0: all cores");
+  app->add_option("--output_file", o.output_file, "Also write the numbers as JSON")->type_name("FILE");
+  parse_command_line(*app, arguments);
+  return o;
+}
+
+void print_result(const EvalResult& result, const std::vector<std::string>& labels, const std::string& heading) {
+  std::printf("%s\n", heading.c_str());
+  std::printf("  loss       %.4f\n  accuracy   %s\n  precision  %.4f\n  recall     %.4f\n  F1         %.4f\n\n",
+              result.loss, accuracy_with_interval(result.confusion).c_str(), result.metrics.precision,
+              result.metrics.recall, result.metrics.f1);
+  std::printf("%s", confusion_table(result.confusion, labels).c_str());
+}
+
+}  // namespace
+
+int evaluate_command(const std::vector<std::string>& arguments) {
+  const EvaluateOptions options = parse(arguments);
+  model::set_compute_threads(plan_threads(options.threads, 1).per_rank);
+  const auto folder = find_model_folder(options.model);
+  const auto dataset = data::ShardedDataset::open(options.dataset, options.split);
+  model::DistilBertConfig config = model::load_config(folder);
+  require_fitting(dataset.manifest(), data::WordPieceTokenizer::from_folder(folder), config, options.max_seq_length);
+  if (config.num_labels() != static_cast<int64_t>(dataset.manifest().labels.size()))
+    throw SettingsError("the model has " + std::to_string(config.num_labels()) + " labels and the data set " +
+                        std::to_string(dataset.manifest().labels.size()));
+  take_labels(config, dataset.manifest());
+  model::DistilBert model(config, "cpu");
+  if (!model::load_weights(model, folder, 0).newly_initialized.empty())
+    throw SettingsError(folder.string() +
+                        " has no classifier: it is a base model; fine-tune it first (lockstep train)");
+  const auto examples = data::balanced_subset(dataset.labels(), options.max_samples, options.seed);
+  Progress progress(detect_progress_style(), "evaluating", static_cast<int64_t>(examples.size()), "examples");
+  const EvalCounts counts = evaluate_part(model, dataset, examples, {options.batch_size, options.max_seq_length, 0, 1},
+                                          [&](int64_t done) { progress.update(done, ""); });
+  const EvalResult result = result_of(counts, progress.seconds());
+  clear_progress_line();
+  print_result(result, config.labels,
+               dataset.manifest().name + ", " + std::to_string(examples.size()) + " examples of split " +
+                   options.split + ", model " + folder.string());
+  if (!options.output_file.empty()) data::write_file_atomically(options.output_file, eval_json(result).dump(2) + "\n");
+  return kDone;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "dist/agreement.h"
+#include "dist/communicator.h"
+#include "dist/mpi_environment.h"
+
+namespace lockstep {
+
+/// One rank failed where all meet; every rank throws this with the same content, so that the job leaves together.
+class AgreedFailure : public std::runtime_error {
+ public:
+  explicit AgreedFailure(dist::Failure failure) : std::runtime_error(failure.message), failure_(std::move(failure)) {}
+  const dist::Failure& failure() const { return failure_; }
+
+ private:
+  dist::Failure failure_;
+};
+
+/// This process's place among the ranks, and its lines to the others. One per process.
+class Job {
+ public:
+  Job();  // collective
+
+  int rank() const { return environment_.rank(); }
+  int world_size() const { return environment_.world_size(); }
+  bool is_main() const { return rank() == 0; }
+  const dist::MpiEnvironment& environment() const { return environment_; }
+  dist::ControlPlane& control() { return *control_; }
+  dist::Communicator& gradients() { return *gradients_; }
+
+  /// Collective. Runs `work` on every rank; if it throws on any, all throw AgreedFailure with the lowest failing rank's
+  /// error. `work` must not call collectives. For everything that may fail on one rank alone: options, files, memory.
+  void together(const std::function<void()>& work);
+  /// Collective. The successful end.
+  void finalize();
+
+ private:
+  dist::MpiEnvironment environment_;
+  std::unique_ptr<dist::ControlPlane> control_;
+  std::unique_ptr<dist::Communicator> gradients_;
+};
+
+/// Runs a command's body under MPI and turns its outcome into the process's exit code: an agreed failure is printed by
+/// rank 0 and ends in an orderly finalize on all ranks; any other exception is printed by its rank and aborts the job.
+int run_job(const std::function<void(Job&)>& body);
+
+}  // namespace lockstep

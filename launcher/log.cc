@@ -1,0 +1,73 @@
+#include "launcher/log.h"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <memory>
+#include <vector>
+
+#include "launcher/progress.h"
+
+namespace lockstep {
+
+namespace {
+
+/// Standard error, with the progress line cleared before each message.
+class ConsoleSink : public spdlog::sinks::stderr_sink_mt {
+ public:
+  void log(const spdlog::details::log_msg& message) override {
+    clear_progress_line();
+    spdlog::sinks::stderr_sink_mt::log(message);
+  }
+};
+
+}  // namespace
+
+void start_log(int rank, int world_size) {
+  auto console = std::make_shared<ConsoleSink>();
+  console->set_level(rank == 0 ? spdlog::level::info : spdlog::level::warn);
+  auto logger = std::make_shared<spdlog::logger>("rank " + std::to_string(rank), console);
+  logger->set_pattern(world_size > 1 && rank > 0 ? "[%n] %v" : "%v");
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(logger);
+}
+
+void log_to_file(const std::filesystem::path& path) {
+  auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
+  file->set_pattern("%Y-%m-%d %H:%M:%S.%e [%n] [%l] %v");
+  spdlog::default_logger()->sinks().push_back(file);
+}
+
+void log_info(const std::string& message) {
+  spdlog::info("{}", message);
+}
+
+void log_warning(const std::string& message) {
+  spdlog::warn("warning: {}", message);
+}
+
+void print_error(const std::string& message) {
+  spdlog::error("error: {}", message);
+}
+
+std::string printable_text(const std::string& text) {
+  static const char* const hex = "0123456789abcdef";
+  std::string shown;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool c1_control = byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (byte == '\n' || byte == '\t') {
+      shown += ' ';
+    } else if (byte < 0x20 || byte == 0x7F || c1_control) {
+      const unsigned char control = c1_control ? static_cast<unsigned char>(text[++i]) : byte;
+      shown += std::string("\\x") + hex[control >> 4] + hex[control & 15];
+    } else {
+      shown += text[i];
+    }
+  }
+  return shown;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace lockstep {
+
+/// Sets up this process's log: messages for people on standard error (rank 0: information and above; other ranks:
+/// warnings and above, marked with their rank). Call once, before the first message.
+void start_log(int rank, int world_size);
+/// Rank 0 also writes every message, with date and time, to `path` (appended).
+void log_to_file(const std::filesystem::path& path);
+
+void log_info(const std::string& message);
+void log_warning(const std::string& message);
+
+/// The last words of a failing process: "error: message" on standard error and in the log file.
+void print_error(const std::string& message);
+
+/// `text` with control characters (also C1 and escape sequences) shown as visible escapes, so that foreign text cannot
+/// drive the terminal.
+std::string printable_text(const std::string& text);
+
+}  // namespace lockstep

@@ -1,0 +1,45 @@
+#include "launcher/machine.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "launcher/errors.h"
+#include "model/distilbert.h"
+
+namespace lockstep {
+
+int available_cores() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  return sched_getaffinity(0, sizeof mask, &mask) == 0 ? std::max(1, CPU_COUNT(&mask)) : 1;
+}
+
+ThreadPlan plan_threads(int threads_wanted, int ranks_on_host) {
+  if (threads_wanted > 0) return {threads_wanted, threads_wanted};
+  if (const char* omp = std::getenv("OMP_NUM_THREADS"); omp && std::atoi(omp) > 0)
+    return {std::atoi(omp), std::atoi(omp)};
+  const int cores = available_cores();
+  const bool bound = cores < static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  return {bound ? cores : std::max(1, cores / ranks_on_host), cores};
+}
+
+std::string choose_device(const std::string& wanted, const dist::MpiEnvironment& environment) {
+  const int gpus = model::cuda_device_count();
+  if (wanted == "cpu" || (wanted == "auto" && gpus == 0)) return "cpu";
+  if (gpus == 0)
+    throw SettingsError("--device cuda: host " + environment.host() +
+                        " shows no GPU to this program (nvidia-smi lists them; a CPU build has none: "
+                        "configure with -DLOCKSTEP_CUDA=ON)");
+  // Under srun with --gpus-per-task every rank sees one device, number 0.
+  if (gpus == 1 && environment.local_size() > 1 && std::getenv("SLURM_PROCID")) return "cuda:0";
+  if (environment.local_size() > gpus)
+    throw SettingsError("host " + environment.host() + " has " + std::to_string(environment.local_size()) +
+                        " ranks but " + std::to_string(gpus) + " GPUs; start one rank per GPU (mpirun -np " +
+                        std::to_string(gpus) + "), or add --device cpu");
+  return "cuda:" + std::to_string(environment.local_rank());
+}
+
+}  // namespace lockstep

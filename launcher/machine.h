@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+
+#include "dist/mpi_environment.h"
+#include "launcher/train_options.h"
+
+namespace lockstep {
+
+/// Cores that this process may run on (its affinity mask).
+int available_cores();
+
+/// Threads of this rank's computations.
+struct ThreadPlan {
+  int per_rank = 1;
+  int when_others_wait = 1;  // rank 0 alone at work, the other ranks of the host asleep
+};
+/// --threads, or OMP_NUM_THREADS, or an even share of the host's cores - all of this rank's own where mpirun bound it
+/// to some.
+ThreadPlan plan_threads(int threads_wanted, int ranks_on_host);
+
+/// "cpu" or "cuda:N", N the local rank. Throws SettingsError if GPUs are wanted and this host has fewer than ranks.
+std::string choose_device(const std::string& wanted, const dist::MpiEnvironment& environment);
+
+}  // namespace lockstep

@@ -1,0 +1,101 @@
+#include "launcher/model_folder.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+
+#include "launcher/errors.h"
+
+namespace lockstep {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string environment_or(const char* name, const std::string& otherwise) {
+  const char* value = std::getenv(name);
+  return value && *value ? value : otherwise;
+}
+
+fs::path hugging_face_cache() {
+  const fs::path home = environment_or(
+      "HF_HOME", environment_or("XDG_CACHE_HOME", environment_or("HOME", ".") + "/.cache") + "/huggingface");
+  return environment_or("HF_HUB_CACHE", (home / "hub").string());
+}
+
+/// hub/models--ORG--NAME/snapshots/REVISION, the revision that refs/main names.
+fs::path cached_snapshot(const std::string& name) {
+  std::string folder = "models--" + name;
+  for (size_t slash; (slash = folder.find('/')) != std::string::npos;)
+    folder.replace(slash, 1, "--");
+  const fs::path model = hugging_face_cache() / folder;
+  std::string revision;
+  std::ifstream(model / "refs" / "main") >> revision;
+  const fs::path snapshot = model / "snapshots" / revision;
+  return !revision.empty() && fs::is_directory(snapshot) ? snapshot : fs::path();
+}
+
+bool is_generic(const std::vector<std::string>& labels) {
+  return std::all_of(labels.begin(), labels.end(),
+                     [](const std::string& label) { return label.starts_with("LABEL_"); });
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names)
+    text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+}  // namespace
+
+fs::path find_model_folder(const std::string& name_or_path) {
+  if (fs::is_directory(name_or_path)) return name_or_path;
+  if (const fs::path snapshot = cached_snapshot(name_or_path); !snapshot.empty()) return snapshot;
+  throw SettingsError("model " + name_or_path + " is neither a folder nor in the Hugging Face cache (" +
+                      hugging_face_cache().string() + "). Download it on a machine with a network (hf download " +
+                      name_or_path + "), or give the folder that holds config.json, model.safetensors and vocab.txt");
+}
+
+void require_fitting(const data::DatasetManifest& dataset, const data::WordPieceTokenizer& tokenizer,
+                     const model::DistilBertConfig& config, int max_seq_length) {
+  const auto refuse = [](const std::string& what) {
+    throw SettingsError(what + "; prepare the data set again with --model pointing at this model's folder");
+  };
+  if (dataset.vocabulary_sha256 != tokenizer.vocabulary().sha256())
+    refuse("the data set was made with another vocabulary (sha256 " + dataset.vocabulary_sha256.substr(0, 12) +
+           ") than the model's (" + tokenizer.vocabulary().sha256().substr(0, 12) + ")");
+  if (!(dataset.tokenizer == tokenizer.options()))
+    refuse("the data set was made with other casing, accent or CJK options than the model's tokenizer has");
+  if (dataset.vocabulary_size > config.vocab_size)
+    refuse("the vocabulary has " + std::to_string(dataset.vocabulary_size) + " tokens, but the model embeds only " +
+           std::to_string(config.vocab_size));
+  const int longest = std::min(max_seq_length, dataset.max_length);
+  if (longest > config.max_position_embeddings)
+    throw SettingsError("sequences of up to " + std::to_string(longest) + " tokens do not fit the model's " +
+                        std::to_string(config.max_position_embeddings) + " positions; add --max_seq_length " +
+                        std::to_string(config.max_position_embeddings));
+}
+
+void take_labels(model::DistilBertConfig& config, const data::DatasetManifest& dataset) {
+  const bool same_names =
+      std::is_permutation(config.labels.begin(), config.labels.end(), dataset.labels.begin(), dataset.labels.end());
+  if (!is_generic(config.labels) && same_names && config.labels != dataset.labels)
+    throw SettingsError("the model's labels are " + joined(config.labels) + " and the data set's " +
+                        joined(dataset.labels) + ": the same names in another order would train every label wrong");
+  config.labels = dataset.labels;
+}
+
+void write_model_files(const model::DistilBert& model, const data::WordPieceTokenizer& tokenizer,
+                       const fs::path& folder) {
+  const fs::path staging = folder / ".model-part";
+  fs::remove_all(staging);
+  fs::create_directories(staging);
+  model::save_weights(model, staging);
+  data::write_tokenizer_files(tokenizer, static_cast<int>(model.config().max_position_embeddings), staging);
+  for (const auto& entry : fs::directory_iterator(staging))
+    fs::rename(entry.path(), folder / entry.path().filename());
+  fs::remove(staging);
+}
+
+}  // namespace lockstep

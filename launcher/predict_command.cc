@@ -1,0 +1,165 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "data/packed_batch.h"
+#include "data/wordpiece.h"
+#include "launcher/batch_view.h"
+#include "launcher/command_line.h"
+#include "launcher/commands.h"
+#include "launcher/errors.h"
+#include "launcher/log.h"
+#include "launcher/machine.h"
+#include "launcher/model_folder.h"
+
+namespace lockstep {
+
+namespace {
+
+const char* const kFooter = R"(
+Examples:
+  lockstep predict --model_name_or_path runs/imdb "A film I will watch again." "Two hours I want back."
+  lockstep predict --model_name_or_path runs/imdb --file reviews.txt --format jsonl > labels.jsonl
+  cat reviews.txt | lockstep predict --model_name_or_path runs/imdb
+
+A file or standard input holds one text per line. Exit codes: 0 done, 2 usage, 3 not a classifier, 4 damaged input.)";
+
+struct PredictOptions {
+  std::string model, file, format = "table";
+  std::vector<std::string> texts;
+  int max_seq_length = 512, threads = 0;
+  int64_t batch_size = 16;
+};
+
+PredictOptions parse(const std::vector<std::string>& arguments) {
+  PredictOptions o;
+  auto app = make_app("lockstep predict", "Labels texts with a fine-tuned model.", kFooter);
+  app->add_option("text", o.texts, "Texts to label; none: read --file or standard input");
+  app->add_option("--model_name_or_path", o.model, "Folder of the fine-tuned model")->required();
+  app->add_option("--file", o.file, "One text per line; - is standard input");
+  app->add_option("--format", o.format, "table or jsonl (one object per text: label, score, scores of all labels)")
+      ->check(CLI::IsMember({"table", "jsonl"}));
+  app->add_option("--max_seq_length", o.max_seq_length, "Longer texts lose their end")->check(CLI::Range(3, 1 << 20));
+  app->add_option("--batch_size", o.batch_size, "Texts per batch")->check(CLI::PositiveNumber);
+  app->add_option("--threads", o.threads, "Threads; 0: all cores");
+  parse_command_line(*app, arguments);
+  if (!o.texts.empty() && !o.file.empty()) throw UsageError("give texts or --file, not both");
+  return o;
+}
+
+/// One batch of texts, from wherever they come.
+class TextSource {
+ public:
+  explicit TextSource(const PredictOptions& options) : texts_(options.texts) {
+    if (!texts_.empty()) return;
+    if (!options.file.empty() && options.file != "-") {
+      file_.open(options.file);
+      if (!file_) throw UsageError("--file " + options.file + ": the file cannot be read");
+    } else if (isatty(STDIN_FILENO) == 1) {
+      log_info("reading texts from standard input, one per line; end with Ctrl-D");
+    }
+    stream_ = file_.is_open() ? static_cast<std::istream*>(&file_) : &std::cin;
+  }
+
+  std::vector<std::string> next(int64_t count) {
+    std::vector<std::string> batch;
+    for (std::string line; static_cast<int64_t>(batch.size()) < count && take(line);)
+      batch.push_back(line);
+    return batch;
+  }
+
+ private:
+  bool take(std::string& line) {
+    if (stream_) return static_cast<bool>(std::getline(*stream_, line));
+    if (next_ == texts_.size()) return false;
+    line = texts_[next_++];
+    return true;
+  }
+
+  std::vector<std::string> texts_;
+  size_t next_ = 0;
+  std::ifstream file_;
+  std::istream* stream_ = nullptr;
+};
+
+data::PackedBatch tokenize(const std::vector<std::string>& texts, const data::WordPieceTokenizer& tokenizer,
+                           int max_length) {
+  data::PackedBatch batch;
+  for (const std::string& text : texts) {
+    const std::vector<int32_t> ids = tokenizer.encode(text, max_length);
+    batch.ids.insert(batch.ids.end(), ids.begin(), ids.end());
+    batch.offsets.push_back(static_cast<int32_t>(batch.ids.size()));
+  }
+  return batch;
+}
+
+std::vector<double> softmax(std::span<const float> logits) {
+  const float largest = *std::max_element(logits.begin(), logits.end());
+  std::vector<double> probabilities;
+  double sum = 0;
+  for (const float logit : logits)
+    sum += probabilities.emplace_back(std::exp(static_cast<double>(logit) - largest));
+  for (double& probability : probabilities)
+    probability /= sum;
+  return probabilities;
+}
+
+/// The first `columns` bytes, cut at a character's end.
+std::string shortened(const std::string& text, size_t columns) {
+  if (text.size() <= columns) return text;
+  size_t end = columns;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+    --end;
+  return text.substr(0, end) + "...";
+}
+
+void print_prediction(const std::string& text, const std::vector<double>& probabilities,
+                      const std::vector<std::string>& labels, bool jsonl) {
+  const auto best =
+      static_cast<size_t>(std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin());
+  if (!jsonl) {
+    std::printf("%-12s %6.4f  %s\n", printable_text(labels[best]).c_str(), probabilities[best],
+                printable_text(shortened(text, 90)).c_str());
+    return;
+  }
+  nlohmann::ordered_json json = {{"label", labels[best]}, {"score", probabilities[best]}};
+  for (size_t label = 0; label < labels.size(); ++label)
+    json["scores"][labels[label]] = probabilities[label];
+  std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+}
+
+}  // namespace
+
+int predict_command(const std::vector<std::string>& arguments) {
+  const PredictOptions options = parse(arguments);
+  model::set_compute_threads(plan_threads(options.threads, 1).per_rank);
+  const auto folder = find_model_folder(options.model);
+  const auto tokenizer = data::WordPieceTokenizer::from_folder(folder);
+  const model::DistilBertConfig config = model::load_config(folder);
+  if (static_cast<int64_t>(tokenizer.vocabulary().size()) > config.vocab_size)
+    throw SettingsError(folder.string() + ": vocab.txt has " + std::to_string(tokenizer.vocabulary().size()) +
+                        " tokens, the model embeds " + std::to_string(config.vocab_size));
+  model::DistilBert model(config, "cpu");
+  if (!model::load_weights(model, folder, 0).newly_initialized.empty())
+    throw SettingsError(folder.string() +
+                        " has no classifier: it is a base model; fine-tune it first (lockstep train)");
+  const int max_length = static_cast<int>(std::min<int64_t>(options.max_seq_length, config.max_position_embeddings));
+  TextSource source(options);
+  if (options.format == "table") std::printf("%-12s %6s  %s\n", "label", "score", "text");
+  for (auto texts = source.next(options.batch_size); !texts.empty(); texts = source.next(options.batch_size)) {
+    const std::vector<float> logits = model.logits(view_of(tokenize(texts, tokenizer, max_length)));
+    const auto classes = static_cast<size_t>(config.num_labels());
+    for (size_t i = 0; i < texts.size(); ++i)
+      print_prediction(texts[i], softmax(std::span(logits).subspan(i * classes, classes)), config.labels,
+                       options.format == "jsonl");
+    std::fflush(stdout);
+  }
+  return kDone;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,106 @@
+#include <cstdio>
+
+#include "data/prepare.h"
+#include "launcher/command_line.h"
+#include "launcher/commands.h"
+#include "launcher/errors.h"
+#include "launcher/log.h"
+#include "launcher/machine.h"
+#include "launcher/model_folder.h"
+#include "launcher/progress.h"
+
+namespace lockstep {
+
+namespace {
+
+const char* const kFooter = R"(
+Examples:
+  lockstep prepare --imdb aclImdb_v1.tar.gz --model distilbert-base-uncased --output data/imdb
+  lockstep prepare --train_file train.csv --validation_fraction 0.1 --text_column review --label_column stars \
+      --model MODEL --output data/mine
+
+The archive is read as it is, never unpacked. The data set is a folder of HDF5 shards and dataset.json, published whole.
+Exit codes: 0 done, 2 usage, 3 tokenizer or columns do not fit, 4 damaged or unusable data, 9 disk.)";
+
+std::unique_ptr<CLI::App> make_prepare_app(data::PrepareOptions& o, std::string& model) {
+  auto app =
+      make_app("lockstep prepare", "Tokenizes labelled texts into a data set that `lockstep train` reads.", kFooter);
+  accept_config_file(*app);
+  app->add_option("--imdb", o.imdb, "aclImdb folder, or aclImdb_v1.tar.gz")->group("Source");
+  app->add_option("--train_file", o.train_file, "CSV or JSONL with one example per row")->group("Source");
+  app->add_option("--validation_file", o.validation_file, "Likewise")->group("Source");
+  app->add_option("--test_file", o.test_file, "Likewise")->group("Source");
+  app->add_option("--validation_fraction", o.validation_fraction, "Part of train that becomes the validation split")
+      ->group("Source")
+      ->check(CLI::Range(0.0, 0.9));
+  app->add_option("--text_column", o.text_column, "Column or key of the text")->group("Source");
+  app->add_option("--label_column", o.label_column, "Column or key of the label")->group("Source");
+  app->add_option("--model", model,
+                  "Model whose tokenizer is used: a folder, or a name in the local Hugging Face cache")
+      ->group("Data set")
+      ->required();
+  app->add_option("--output", o.output, "Folder to write")->group("Data set")->required();
+  app->add_option("--name", o.name, "Name for tables and model cards")->group("Data set");
+  app->add_option("--max_length", o.max_length, "Longer texts lose their end; at least 3")
+      ->group("Data set")
+      ->check(CLI::Range(3, 1 << 20));
+  app->add_option("--shards", o.shards, "Files per split")->group("Data set")->check(CLI::Range(1, 10000));
+  app->add_option("--threads", o.threads, "Tokenizing threads; 0: all cores")
+      ->group("Data set")
+      ->check(CLI::Range(0, 4096));
+  app->add_option("--seed", o.seed, "Of the validation split")->group("Data set");
+  app->add_flag("--overwrite", o.overwrite, "Replace the data set at --output")->group("Data set");
+  return app;
+}
+
+std::string text(const char* format, auto... values) {
+  char buffer[256];
+  std::snprintf(buffer, sizeof buffer, format, values...);
+  return buffer;
+}
+
+void print_split(const std::string& name, const data::SplitEntry& split) {
+  const double examples = static_cast<double>(std::max<int64_t>(1, split.examples));
+  std::string labels;
+  for (const auto& [label, count] : split.examples_per_label)
+    labels += (labels.empty() ? "" : ", ") + printable_text(label) + " " + std::to_string(count);
+  log_info(text("%-10s %8lld examples (%s), %lld tokens, %.1f on average, %.1f %% truncated", name.c_str(),
+                static_cast<long long>(split.examples), labels.c_str(), static_cast<long long>(split.tokens),
+                static_cast<double>(split.tokens) / examples, 100 * static_cast<double>(split.truncated) / examples));
+}
+
+void print_report(const data::PrepareReport& report, const std::filesystem::path& output) {
+  for (const auto& [name, split] : report.manifest.splits)
+    print_split(name, split);
+  for (const std::string& warning : report.warnings)
+    log_warning(printable_text(warning));
+  log_info("data set \"" + printable_text(report.manifest.name) + "\" is in " + output.string());
+}
+
+}  // namespace
+
+int prepare_command(const std::vector<std::string>& arguments) {
+  data::PrepareOptions options;
+  std::string model;
+  parse_command_line(*make_prepare_app(options, model), arguments);
+  if (options.imdb.empty() == options.train_file.empty())
+    throw UsageError("give one source: --imdb PATH or --train_file FILE");
+  if (options.threads == 0) options.threads = available_cores();
+  options.model = find_model_folder(model);
+  const ProgressStyle style = detect_progress_style();
+  std::unique_ptr<Progress> progress;
+  std::string current;
+  const auto report = data::prepare(options, [&](const std::string& split, int64_t done, int64_t total) {
+    if (split != current) {
+      progress.reset();
+      progress = std::make_unique<Progress>(style, split, total, "texts");
+      current = split;
+    }
+    progress->update(done, "");
+  });
+  progress.reset();
+  print_report(report, options.output);
+  return kDone;
+}
+
+}  // namespace lockstep

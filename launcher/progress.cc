@@ -1,0 +1,120 @@
+#include "launcher/progress.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string_view>
+
+#include "launcher/log.h"
+
+namespace lockstep {
+
+namespace {
+
+bool bar_is_drawn = false;
+
+/// The file behind descriptor 2 of the process that started us: under mpirun on this host, mpirun's own standard error.
+std::string standard_error_of_parent() {
+  std::error_code ignored;
+  return std::filesystem::read_symlink("/proc/" + std::to_string(getppid()) + "/fd/2", ignored).string();
+}
+
+bool is_terminal_name(const std::string& path) {
+  return path.starts_with("/dev/pts/") || path.starts_with("/dev/tty") || path == "/dev/console";
+}
+
+}  // namespace
+
+ProgressStyle detect_progress_style() {
+  if (const char* wish = std::getenv("LOCKSTEP_PROGRESS")) {
+    const std::string_view style = wish;
+    if (style == "bar") return ProgressStyle::kBar;
+    if (style == "none") return ProgressStyle::kNone;
+    return ProgressStyle::kLines;
+  }
+  const bool under_mpirun = std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr;
+  const bool terminal = under_mpirun ? is_terminal_name(standard_error_of_parent()) : isatty(STDERR_FILENO) == 1;
+  return terminal ? ProgressStyle::kBar : ProgressStyle::kLines;
+}
+
+void clear_progress_line() {
+  if (!bar_is_drawn) return;
+  std::fputs("\r\033[K", stderr);
+  std::fflush(stderr);
+  bar_is_drawn = false;
+}
+
+std::string format_duration(double seconds) {
+  const auto total = static_cast<int64_t>(std::max(seconds, 0.0) + 0.5);
+  char text[32];
+  if (total >= 3600) {
+    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", static_cast<long long>(total / 3600),
+                  static_cast<long long>(total / 60 % 60), static_cast<long long>(total % 60));
+  } else {
+    std::snprintf(text, sizeof text, "%02lld:%02lld", static_cast<long long>(total / 60),
+                  static_cast<long long>(total % 60));
+  }
+  return text;
+}
+
+Progress::Progress(ProgressStyle style, std::string what, int64_t total, std::string unit)
+    : style_(style), what_(std::move(what)), total_(total), unit_(std::move(unit)), last_shown_(start_) {}
+
+Progress::~Progress() {
+  clear_progress_line();
+}
+
+double Progress::seconds() const {
+  return std::chrono::duration<double>(Clock::now() - start_).count();
+}
+
+void Progress::pause() {
+  paused_at_ = Clock::now();
+}
+
+void Progress::resume() {
+  start_ += Clock::now() - paused_at_;
+}
+
+void Progress::update(int64_t done, const std::string& details) {
+  if (style_ == ProgressStyle::kNone) return;
+  const bool bar = style_ == ProgressStyle::kBar;
+  const auto now = Clock::now();
+  const auto pause = bar ? std::chrono::milliseconds(100) : std::chrono::milliseconds(30000);
+  if (now - last_shown_ < pause) return;
+  last_shown_ = now;
+  const std::string line = render(done, details);
+  if (!bar) {
+    log_info(line);
+    return;
+  }
+  std::fprintf(stderr, "\r\033[K%s", line.c_str());
+  std::fflush(stderr);
+  bar_is_drawn = true;
+}
+
+std::string Progress::render(int64_t done, const std::string& details) const {
+  const double share = total_ > 0 ? static_cast<double>(done) / static_cast<double>(total_) : 0;
+  const double elapsed = seconds();
+  const double left = share > 0 ? elapsed / share * (1 - share) : 0;
+  std::string bar;
+  if (style_ == ProgressStyle::kBar) {
+    constexpr int kWidth = 20;
+    const int full = static_cast<int>(share * kWidth + 0.5);
+    for (int i = 0; i < kWidth; ++i)
+      bar += i < full ? "━" : "─";
+    bar += ' ';
+  }
+  char numbers[96];
+  std::snprintf(numbers, sizeof numbers, "%3.0f%% %lld/%lld %s", share * 100, static_cast<long long>(done),
+                static_cast<long long>(total_), unit_.c_str());
+  const std::string head = what_ + " " + bar + numbers;
+  return head + (details.empty() ? "" : " | " + details) + " | " + format_duration(elapsed) + " < " +
+         format_duration(left);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "launcher/evaluator.h"
+
+namespace lockstep {
+
+/// One log record of training, Hugging Face's keys.
+struct TrainRecord {
+  int64_t step = 0;
+  double epoch = 0;
+  double loss = 0;  // mean over the examples since the record before
+  double grad_norm = 0;
+  double learning_rate = 0;
+};
+
+struct EvalRecord {
+  int64_t step = 0;
+  double epoch = 0;
+  double training_loss = 0;  // mean over the examples since the evaluation before
+  EvalResult result;
+};
+
+/// Everything that was measured in a run, in order; written through to metrics.jsonl as it comes (rank 0).
+class RunHistory {
+ public:
+  /// Starts an empty metrics.jsonl in `folder`; an empty path keeps the history in memory only (other ranks).
+  explicit RunHistory(std::filesystem::path folder);
+
+  void add(const TrainRecord& record);
+  void add(const EvalRecord& record);
+  const std::vector<EvalRecord>& evaluations() const { return evaluations_; }
+  const std::vector<TrainRecord>& training() const { return training_; }
+  const nlohmann::json& log() const { return log_; }  // as HF's trainer_state.json "log_history"
+
+ private:
+  void append(const nlohmann::json& record);
+
+  std::filesystem::path file_;
+  std::vector<TrainRecord> training_;
+  std::vector<EvalRecord> evaluations_;
+  nlohmann::json log_ = nlohmann::json::array();
+};
+
+/// {"eval_loss": ..., "eval_accuracy": ..., "eval_runtime": ...}.
+nlohmann::json eval_json(const EvalResult& result);
+
+}  // namespace lockstep

@@ -1,0 +1,92 @@
+#include "launcher/run_report.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "data/atomic_file.h"
+
+namespace lockstep {
+
+namespace {
+
+double rounded(double value, int digits) {
+  const double scale = std::pow(10.0, digits);
+  return std::round(value * scale) / scale;
+}
+
+nlohmann::json training_json(const RunReport& report, const TrainSummary& summary) {
+  const double seconds = std::max(summary.train_seconds, 1e-9);
+  return {{"epoch", rounded(report.plan.epoch_at(summary.steps), 4)},
+          {"train_loss", summary.train_loss},
+          {"train_runtime", rounded(seconds, 4)},
+          {"train_samples", report.plan.examples},
+          {"train_samples_per_second", rounded(static_cast<double>(summary.examples) / seconds, 3)},
+          {"train_steps_per_second", rounded(static_cast<double>(summary.steps) / seconds, 3)}};
+}
+
+nlohmann::json evaluation_json(const RunReport& report, const RunHistory& history, const BestModel& best) {
+  const EvalRecord* record = delivered_evaluation(report, history, best);
+  if (record == nullptr) return nlohmann::json::object();
+  nlohmann::json json = eval_json(record->result);
+  json["epoch"] = rounded(record->epoch, 4);
+  return json;
+}
+
+void write_json(const std::filesystem::path& path, const nlohmann::json& json) {
+  data::write_file_atomically(path, json.dump(2) + "\n");
+}
+
+}  // namespace
+
+const EvalRecord* delivered_evaluation(const RunReport& report, const RunHistory& history, const BestModel& best) {
+  const auto& evaluations = history.evaluations();
+  if (evaluations.empty()) return nullptr;
+  if (!report.options.load_best_model_at_end) return &evaluations.back();
+  const auto found = std::find_if(evaluations.begin(), evaluations.end(),
+                                  [&](const EvalRecord& record) { return record.step == best.step(); });
+  return found == evaluations.end() ? nullptr : &*found;
+}
+
+nlohmann::json trainer_state_json(const RunReport& report, const RunHistory& history, const BestModel& best,
+                                  int64_t step) {
+  nlohmann::json json = {{"epoch", rounded(report.plan.epoch_at(step), 4)},
+                         {"global_step", step},
+                         {"max_steps", report.plan.total_steps},
+                         {"num_train_epochs", report.plan.epochs},
+                         {"train_batch_size", report.options.per_device_train_batch_size},
+                         {"global_batch_size", report.plan.global_batch},
+                         {"logging_steps", report.options.logging_steps},
+                         {"eval_steps", report.options.eval_steps},
+                         {"is_hyper_param_search", false},
+                         {"is_local_process_zero", true},
+                         {"is_world_process_zero", true},
+                         {"log_history", history.log()},
+                         {"best_metric", nullptr},
+                         {"best_global_step", nullptr},
+                         {"best_model_checkpoint", nullptr},
+                         {"trial_name", nullptr},
+                         {"trial_params", nullptr}};
+  if (best.any()) {
+    json["best_metric"] = best.value();
+    json["best_global_step"] = best.step();
+  }
+  return json;
+}
+
+nlohmann::json all_results_json(const RunReport& report, const RunHistory& history, const TrainSummary& summary) {
+  nlohmann::json json = training_json(report, summary);
+  json.update(evaluation_json(report, history, summary.best));
+  return json;
+}
+
+void write_run_report(const RunReport& report, const RunHistory& history, const TrainSummary& summary,
+                      const std::filesystem::path& folder) {
+  write_json(folder / "trainer_state.json", trainer_state_json(report, history, summary.best, summary.steps));
+  write_json(folder / "train_results.json", training_json(report, summary));
+  if (const nlohmann::json evaluation = evaluation_json(report, history, summary.best); !evaluation.empty())
+    write_json(folder / "eval_results.json", evaluation);
+  write_json(folder / "all_results.json", all_results_json(report, history, summary));
+  data::write_file_atomically(folder / "README.md", model_card(report, history, summary));
+}
+
+}  // namespace lockstep

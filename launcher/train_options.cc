@@ -1,0 +1,160 @@
+#include "launcher/train_options.h"
+
+#include "launcher/command_line.h"
+#include "launcher/errors.h"
+
+namespace lockstep {
+
+namespace {
+
+const char* const kFooter = R"(
+Examples:
+  lockstep train --config configs/quickstart.toml --model_name_or_path MODEL --dataset DATASET
+  mpirun -np 4 lockstep train --config configs/imdb_reference.toml --model_name_or_path distilbert-base-uncased \
+      --dataset data/imdb --output_dir runs/reference
+
+One rank trains on one GPU, or on a share of the CPU's cores. The global batch, its examples and its mean loss do not
+depend on the number of ranks. OUTPUT_DIR becomes a Hugging Face model folder; train_config.toml in it repeats the run.
+Exit codes: 0 done, 2 usage, 3 settings, model and data do not fit, 4 damaged input, 6 a rank was lost, 8 NaN, 9 disk.)";
+
+void add_data_options(CLI::App& app, TrainOptions& o) {
+  const auto group = "Model and data";
+  app.add_option("--model_name_or_path", o.model_name_or_path,
+                 "Folder of a DistilBERT (or MiniLM) model, or a name in the local Hugging Face cache")
+      ->group(group)
+      ->required();
+  app.add_option("--dataset", o.dataset, "Folder that `lockstep prepare` wrote")->group(group)->required();
+  app.add_option("--output_dir", o.output_dir, "Where the model, its card and the logs go")->group(group);
+  app.add_flag("--overwrite_output_dir", o.overwrite_output_dir, "Replace the results of an earlier run there")
+      ->group(group);
+  app.add_option("--train_split", o.train_split, "Split to train on")->group(group);
+  app.add_option("--eval_split", o.eval_split, "Split to evaluate on; auto: validation, or else test")->group(group);
+  app.add_option("--max_seq_length", o.max_seq_length, "Longer examples lose their end")->group(group);
+  app.add_option("--max_train_samples", o.max_train_samples,
+                 "Train on this many, class-balanced, chosen by the seed; -1: all")
+      ->group(group);
+  app.add_option("--max_eval_samples", o.max_eval_samples, "Evaluate on this many, likewise; -1: all")->group(group);
+}
+
+void add_batch_options(CLI::App& app, TrainOptions& o) {
+  const auto group = "Batches and length of the run";
+  app.add_option("--global_batch_size", o.global_batch_size,
+                 "Examples per optimizer step over all ranks; 0: per device x ranks x accumulation")
+      ->group(group);
+  app.add_option("--per_device_train_batch_size", o.per_device_train_batch_size, "Examples per rank and micro-batch")
+      ->group(group);
+  app.add_option("--per_device_eval_batch_size", o.per_device_eval_batch_size, "Examples per evaluation batch")
+      ->group(group);
+  app.add_option("--gradient_accumulation_steps", o.gradient_accumulation_steps, "Micro-batches per optimizer step")
+      ->group(group);
+  app.add_option("--num_train_epochs", o.num_train_epochs, "Epochs; a fraction ends in mid-epoch")->group(group);
+  app.add_option("--max_steps", o.max_steps, "Optimizer steps; overrides the epochs if positive")->group(group);
+}
+
+void add_optimizer_options(CLI::App& app, TrainOptions& o) {
+  const auto group = "Optimizer and regularization";
+  app.add_option("--learning_rate", o.learning_rate, "Peak rate of AdamW")->group(group);
+  app.add_option("--lr_scheduler_type", o.lr_scheduler_type, "linear, constant or constant_with_warmup")
+      ->group(group)
+      ->check(CLI::IsMember({"linear", "constant", "constant_with_warmup"}));
+  app.add_option("--warmup_steps", o.warmup_steps, "Steps of warm-up; below 1: a ratio of all steps")->group(group);
+  app.add_option("--weight_decay", o.weight_decay, "Decoupled; never on biases and LayerNorm")->group(group);
+  app.add_option("--adam_beta1", o.adam_beta1, "AdamW's beta1")->group(group);
+  app.add_option("--adam_beta2", o.adam_beta2, "AdamW's beta2")->group(group);
+  app.add_option("--adam_epsilon", o.adam_epsilon, "AdamW's epsilon")->group(group);
+  app.add_option("--max_grad_norm", o.max_grad_norm, "Clip the gradient's norm to this; 0: never")->group(group);
+  app.add_option("--dropout", o.dropout, "Hidden dropout; -1: as in config.json")->group(group);
+  app.add_option("--attention_dropout", o.attention_dropout, "Likewise, on attention probabilities")->group(group);
+  app.add_option("--seq_classif_dropout", o.seq_classif_dropout, "Likewise, before the classifier")->group(group);
+  app.add_option("--seed", o.seed, "Of the order, the subsets, the new classifier and dropout")->group(group);
+}
+
+void add_evaluation_options(CLI::App& app, TrainOptions& o) {
+  const auto group = "Evaluation";
+  app.add_option("--eval_strategy,--evaluation_strategy", o.eval_strategy, "no, epoch or steps")
+      ->group(group)
+      ->check(CLI::IsMember({"no", "epoch", "steps"}));
+  app.add_option("--eval_steps", o.eval_steps, "Steps between evaluations (steps); 0: as logging_steps")->group(group);
+  app.add_option("--eval_ranks", o.eval_ranks, "Who evaluates: 0 (rank 0) or all")
+      ->group(group)
+      ->check(CLI::IsMember({"0", "all"}));
+  app.add_flag("--load_best_model_at_end", o.load_best_model_at_end, "OUTPUT_DIR keeps the best model, not the last")
+      ->group(group);
+  app.add_option("--metric_for_best_model", o.metric_for_best_model, "loss, accuracy, precision, recall or f1")
+      ->group(group)
+      ->transform(CLI::Transformer({{"eval_loss", "loss"},
+                                    {"eval_accuracy", "accuracy"},
+                                    {"eval_precision", "precision"},
+                                    {"eval_recall", "recall"},
+                                    {"eval_f1", "f1"}}))
+      ->check(CLI::IsMember({"loss", "accuracy", "precision", "recall", "f1"}));
+  app.add_option("--early_stopping_patience", o.early_stopping_patience,
+                 "Stop after this many evaluations without a better one; 0: never")
+      ->group(group);
+  app.add_option("--early_stopping_threshold", o.early_stopping_threshold, "What counts as better")->group(group);
+  app.add_option("--published_results", o.published_results, "CSV of published results by epoch, printed beside ours")
+      ->group(group)
+      ->type_name("FILE");
+}
+
+void add_machine_options(CLI::App& app, TrainOptions& o) {
+  app.add_option("--logging_steps", o.logging_steps, "Steps between log records")->group("Log");
+  app.add_flag("--disable_tqdm", o.disable_tqdm, "No progress bar")->group("Log");
+  const auto group = "Machine";
+  app.add_option("--device", o.device, "auto, cpu or cuda")
+      ->group(group)
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  app.add_option("--threads", o.threads, "Threads per rank; 0: OMP_NUM_THREADS, or this rank's share of the cores")
+      ->group(group);
+  app.add_option("--ddp_bucket_cap_mb", o.ddp_bucket_cap_mb, "Gradient bytes (MiB) that travel together")->group(group);
+}
+
+void require(bool fine, const std::string& what) {
+  if (!fine) throw UsageError(what);
+}
+
+void check(const TrainOptions& o) {
+  require(o.per_device_train_batch_size > 0, "--per_device_train_batch_size must be at least 1");
+  require(o.per_device_eval_batch_size > 0, "--per_device_eval_batch_size must be at least 1");
+  require(o.global_batch_size >= 0, "--global_batch_size must not be negative");
+  require(o.gradient_accumulation_steps > 0, "--gradient_accumulation_steps must be at least 1");
+  require(o.num_train_epochs > 0 || o.max_steps > 0, "--num_train_epochs must be positive");
+  require(o.learning_rate >= 0, "--learning_rate must not be negative");
+  require(o.warmup_steps >= 0, "--warmup_steps must not be negative");
+  require(o.max_seq_length >= 3, "--max_seq_length must be at least 3: [CLS], one piece, [SEP]");
+  require(o.max_train_samples != 0 && o.max_eval_samples != 0,
+          "--max_train_samples and --max_eval_samples must not be 0");
+  require(o.dropout < 1 && o.attention_dropout < 1 && o.seq_classif_dropout < 1, "a dropout rate must be below 1");
+  require(o.adam_beta1 >= 0 && o.adam_beta1 < 1 && o.adam_beta2 >= 0 && o.adam_beta2 < 1,
+          "Adam's betas must be in [0, 1)");
+  require(o.logging_steps > 0, "--logging_steps must be at least 1");
+  require(o.ddp_bucket_cap_mb > 0, "--ddp_bucket_cap_mb must be positive");
+  require(o.eval_strategy != "no" || (!o.load_best_model_at_end && o.early_stopping_patience == 0),
+          "--load_best_model_at_end and --early_stopping_patience need evaluations: add --eval_strategy epoch");
+}
+
+}  // namespace
+
+std::unique_ptr<CLI::App> make_train_app(TrainOptions& options) {
+  auto app = make_app("lockstep train",
+                      "Fine-tunes a DistilBERT classifier. Run it alone, or with mpirun: one rank per GPU.", kFooter);
+  accept_config_file(*app);
+  add_data_options(*app, options);
+  add_batch_options(*app, options);
+  add_optimizer_options(*app, options);
+  add_evaluation_options(*app, options);
+  add_machine_options(*app, options);
+  return app;
+}
+
+TrainOptions parse_train_options(const std::vector<std::string>& arguments, std::string* effective) {
+  TrainOptions options;
+  const auto app = make_train_app(options);
+  parse_command_line(*app, arguments);
+  check(options);
+  if (options.eval_steps <= 0) options.eval_steps = options.logging_steps;
+  if (effective) *effective = app->config_to_str(true, false);
+  return options;
+}
+
+}  // namespace lockstep

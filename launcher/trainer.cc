@@ -1,0 +1,183 @@
+#include "launcher/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <span>
+
+#include "data/sampler.h"
+#include "dist/replica_check.h"
+#include "launcher/advice.h"
+#include "launcher/batch_view.h"
+#include "launcher/errors.h"
+#include "launcher/log.h"
+
+namespace lockstep {
+
+namespace {
+
+/// The same error on every rank, so that the job leaves in order.
+[[noreturn]] void fail_together(int exit_code, const std::string& message) {
+  throw AgreedFailure(dist::Failure{0, exit_code, message});
+}
+
+std::string text(const char* format, auto... values) {
+  char buffer[256];
+  std::snprintf(buffer, sizeof buffer, format, values...);
+  return buffer;
+}
+
+model::AdamWOptions adamw_options(const TrainOptions& options) {
+  return {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay, options.max_grad_norm};
+}
+
+ProgressStyle style_for(const TrainOptions& options, const Job& job) {
+  if (!job.is_main()) return ProgressStyle::kNone;
+  return options.disable_tqdm ? ProgressStyle::kLines : detect_progress_style();
+}
+
+}  // namespace
+
+void Trainer::LossMean::add(const StepStats& stats) {
+  sum += stats.loss * static_cast<double>(stats.examples);
+  examples += stats.examples;
+}
+
+Trainer::Trainer(const TrainOptions& options, const RunPlan& plan, const TrainingData& data, const ThreadPlan& threads,
+                 Job& job, model::DistilBert& model, RunHistory& history)
+    : options_(options),
+      plan_(plan),
+      data_(data),
+      threads_(threads),
+      job_(job),
+      model_(model),
+      history_(history),
+      optimizer_(model, adamw_options(options)),
+      sync_(model, job.gradients(), options.ddp_bucket_cap_mb),
+      best_(options.metric_for_best_model, options.early_stopping_patience, options.early_stopping_threshold),
+      progress_(style_for(options, job), "training", plan.total_steps, "steps") {}
+
+TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& after_step) {
+  model_.zero_gradients();
+  for (int64_t epoch = 0; step_ < plan_.total_steps && !best_.should_stop(); ++epoch) {
+    const std::vector<int64_t> order = data::epoch_order(data_.train_examples, options_.seed, epoch);
+    for (size_t begin = 0; begin < order.size() && step_ < plan_.total_steps && !best_.should_stop();
+         begin += plan_.global_batch) {
+      const size_t size = std::min<size_t>(plan_.global_batch, order.size() - begin);
+      const StepStats stats = train_step(std::span(order).subspan(begin, size));
+      observe(stats);
+      if (after_step) after_step(stats);
+      if (evaluation_is_due(begin + size == order.size())) evaluate(publish);
+    }
+  }
+  if (since_log_.examples > 0) log_last_step();
+  if (job_.is_main() && !best_.any()) publish();
+  return {step_, in_all_.examples, in_all_.mean(), progress_.seconds(), step_ < plan_.total_steps, best_};
+}
+
+StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
+  StepStats stats;
+  stats.examples = static_cast<int64_t>(global_batch.size());
+  stats.learning_rate = plan_.schedule.at(step_);
+  const auto share = data::share_of_rank(global_batch, job_.rank(), job_.world_size());
+  const double local_loss = forward_backward(share, 1.0 / static_cast<double>(stats.examples));
+  sync_.finish();
+  stats.loss = job_.control().sum(std::vector<double>{local_loss}).front() / static_cast<double>(stats.examples);
+  stats.grad_norm = optimizer_.step(stats.learning_rate);
+  stats.step = ++step_;
+  if (!std::isfinite(stats.loss) || !std::isfinite(stats.grad_norm))
+    fail_together(
+        kNumeric,
+        text("step %lld: loss %g, gradient norm %g; the update was withheld. A lower --learning_rate or a warm-up "
+             "(--warmup_steps 0.1) usually helps; the model in --output_dir is the one before",
+             static_cast<long long>(stats.step), stats.loss, stats.grad_norm));
+  return stats;
+}
+
+double Trainer::forward_backward(std::span<const int64_t> share, double gradient_scale) {
+  const auto micro_batch = std::max<size_t>(1, (share.size() + plan_.accumulation - 1) / plan_.accumulation);
+  double loss_sum = 0;
+  for (size_t begin = 0; begin < std::max<size_t>(1, share.size()); begin += micro_batch) {
+    const auto members = share.subspan(begin, std::min(micro_batch, share.size() - begin));
+    const data::PackedBatch batch = data::pack(data_.train, members, options_.max_seq_length);
+    const bool last = begin + members.size() == share.size();
+    const auto frontier = [this](int64_t end) { sync_.frontier_moved(end); };
+    loss_sum += model_.forward_backward(view_of(batch), options_.seed, step_, gradient_scale,
+                                        last ? model::GradientFrontier(frontier) : model::GradientFrontier());
+  }
+  return loss_sum;
+}
+
+void Trainer::observe(const StepStats& stats) {
+  for (LossMean* mean : {&since_log_, &since_evaluation_, &in_all_})
+    mean->add(stats);
+  smoothed_loss_ = stats.step == 1 ? stats.loss : 0.9 * smoothed_loss_ + 0.1 * stats.loss;
+  progress_.update(stats.step, text("epoch %.2f/%g | loss %.4f | lr %.2e | %.1f examples/s", plan_.epoch_at(stats.step),
+                                    plan_.epoch_at(plan_.total_steps), smoothed_loss_, stats.learning_rate,
+                                    static_cast<double>(in_all_.examples) / std::max(progress_.seconds(), 1e-9)));
+  last_ = stats;
+  if (stats.step % options_.logging_steps == 0) log_last_step();
+}
+
+void Trainer::log_last_step() {
+  history_.add(
+      TrainRecord{last_.step, plan_.epoch_at(last_.step), since_log_.mean(), last_.grad_norm, last_.learning_rate});
+  since_log_ = {};
+}
+
+bool Trainer::evaluation_is_due(bool end_of_epoch) const {
+  if (data_.eval_examples.empty()) return false;
+  if (options_.eval_strategy == "epoch") return end_of_epoch || step_ == plan_.total_steps;
+  return options_.eval_strategy == "steps" && (step_ % options_.eval_steps == 0 || step_ == plan_.total_steps);
+}
+
+void Trainer::evaluate(const ModelPublisher& publish) {
+  progress_.pause();
+  std::vector<float> parameters(model_.layout().size);
+  model_.get_parameters(parameters);
+  dist::require_equal_replicas(job_.control(), dist::digest_of(std::as_bytes(std::span(parameters))), "parameters");
+  const EvalResult result = run_evaluation();
+  history_.add(EvalRecord{step_, plan_.epoch_at(step_), since_evaluation_.mean(), result});
+  if (job_.is_main())
+    log_info(
+        text("epoch %.2f, step %lld: training loss %.4f | eval loss %.4f, precision %.4f, recall %.4f, F1 %.4f, "
+             "accuracy %.4f (%s)",
+             plan_.epoch_at(step_), static_cast<long long>(step_), since_evaluation_.mean(), result.loss,
+             result.metrics.precision, result.metrics.recall, result.metrics.f1, result.metrics.accuracy,
+             format_duration(result.seconds).c_str()));
+  since_evaluation_ = {};
+  if (job_.is_main()) give_new_advice();
+  const bool best = best_.observe(result, step_, plan_.epoch_at(step_));
+  if (job_.is_main() && (best || !options_.load_best_model_at_end)) publish();
+  progress_.resume();
+}
+
+void Trainer::give_new_advice() {
+  for (const Advice& advice : advise(history_.training(), history_.evaluations(), model_.config().num_labels()))
+    if (advice_given_.insert(advice.topic).second) log_warning(advice.text);
+}
+
+EvalResult Trainer::run_evaluation() {
+  const int evaluating_ranks = options_.eval_ranks == "all" ? job_.world_size() : 1;
+  EvalCounts counts{0, model::ConfusionMatrix(model_.config().num_labels())};
+  const auto start = std::chrono::steady_clock::now();
+  if (job_.rank() < evaluating_ranks) {
+    // Ranks that only wait leave their cores to the one that evaluates.
+    if (evaluating_ranks == 1) model::set_compute_threads(threads_.when_others_wait);
+    Progress progress(style_for(options_, job_), "evaluating",
+                      static_cast<int64_t>(data_.eval_examples.size()) / evaluating_ranks, "examples");
+    counts =
+        evaluate_part(model_, data_.eval, data_.eval_examples,
+                      {options_.per_device_eval_batch_size, options_.max_seq_length, job_.rank(), evaluating_ranks},
+                      [&](int64_t done) { progress.update(done, ""); });
+    model::set_compute_threads(threads_.per_rank);
+  }
+  job_.control().idle_barrier();
+  counts.loss_sum = job_.control().sum(std::vector<double>{counts.loss_sum}).front();
+  const auto cells =
+      job_.control().sum(std::vector<int64_t>(counts.confusion.counts().begin(), counts.confusion.counts().end()));
+  std::copy(cells.begin(), cells.end(), counts.confusion.counts().begin());
+  return result_of(counts, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+}
+
+}  // namespace lockstep

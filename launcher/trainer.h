@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "data/sharded_dataset.h"
+#include "launcher/best_model.h"
+#include "launcher/evaluator.h"
+#include "launcher/gradient_sync.h"
+#include "launcher/job.h"
+#include "launcher/machine.h"
+#include "launcher/progress.h"
+#include "launcher/run_history.h"
+#include "launcher/run_plan.h"
+#include "model/optimizer.h"
+
+namespace lockstep {
+
+/// What a run trains and evaluates on. `eval_examples` is empty when nothing is evaluated.
+struct TrainingData {
+  data::ShardedDataset train;
+  std::vector<int64_t> train_examples;
+  data::ShardedDataset eval;
+  std::vector<int64_t> eval_examples;
+};
+
+/// One optimizer step as every rank knows it.
+struct StepStats {
+  int64_t step = 0;  // from 1: steps done
+  int64_t examples = 0;
+  double loss = 0;  // mean over the global batch
+  double grad_norm = 0;
+  double learning_rate = 0;
+};
+
+struct TrainSummary {
+  int64_t steps = 0;
+  int64_t examples = 0;
+  double train_loss = 0;  // mean over all examples seen
+  double train_seconds = 0;
+  bool stopped_early = false;
+  BestModel best{"loss", 0, 0};
+};
+
+/// Called on every rank after each step.
+using StepObserver = std::function<void(const StepStats&)>;
+/// Called on rank 0 when the model's present weights are the ones that the run would deliver if it ended now.
+using ModelPublisher = std::function<void()>;
+
+/// The training loop of one rank. Ranks differ only in their share of each global batch, and in who evaluates.
+class Trainer {
+ public:
+  /// Collective. All references must outlive it.
+  Trainer(const TrainOptions& options, const RunPlan& plan, const TrainingData& data, const ThreadPlan& threads,
+          Job& job, model::DistilBert& model, RunHistory& history);
+
+  /// Collective. Trains to the end of the plan, or until early stopping.
+  TrainSummary run(const ModelPublisher& publish, const StepObserver& after_step = {});
+
+ private:
+  StepStats train_step(std::span<const int64_t> global_batch);
+  double forward_backward(std::span<const int64_t> share, double gradient_scale);
+  void observe(const StepStats& stats);
+  void log_last_step();
+  void evaluate(const ModelPublisher& publish);
+  EvalResult run_evaluation();
+  void give_new_advice();
+  bool evaluation_is_due(bool end_of_epoch) const;
+
+  const TrainOptions& options_;
+  const RunPlan& plan_;
+  const TrainingData& data_;
+  const ThreadPlan& threads_;
+  Job& job_;
+  model::DistilBert& model_;
+  RunHistory& history_;
+  model::AdamW optimizer_;
+  GradientSync sync_;
+  BestModel best_;
+  Progress progress_;
+  int64_t step_ = 0;  // steps done
+  StepStats last_;
+
+  /// Sums over examples, since the record that they go into.
+  struct LossMean {
+    double sum = 0;
+    int64_t examples = 0;
+    void add(const StepStats& stats);
+    double mean() const { return examples > 0 ? sum / static_cast<double>(examples) : 0; }
+  };
+  LossMean since_log_, since_evaluation_, in_all_;
+  double smoothed_loss_ = 0;
+  std::set<std::string> advice_given_;  // topics
+};
+
+}  // namespace lockstep
