@@ -2,15 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
-#include <fstream>
 #include <limits>
 #include <string_view>
 #include <tuple>
 #include <utility>
 
+#include "data/atomic_file.h"
 #include "data/error.h"
 
 namespace lockstep::data {
@@ -49,16 +47,11 @@ int64_t leading_number(std::string_view name) {
 }
 
 std::string read_review_file(const fs::path& path) {
-  std::ifstream input(path, std::ios::binary);
-  if (!input) throw DataError(path.string() + ": cannot be opened: " + std::strerror(errno));
   const auto bytes = static_cast<int64_t>(fs::file_size(path));
   if (bytes > kMaxReviewBytes)
     throw DataError(path.string() + ": has " + std::to_string(bytes) + " bytes, more than the " +
                     std::to_string(kMaxReviewBytes) + " a review may have");
-  std::string text(static_cast<size_t>(bytes), '\0');
-  input.read(text.data(), bytes);
-  if (input.gcount() != bytes) throw DataError(path.string() + ": cannot be read to its end");
-  return text;
+  return read_file(path);
 }
 
 /// The folder that holds train/ and test/: `source`, or aclImdb/ in it.

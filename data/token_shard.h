@@ -40,7 +40,7 @@ class TokenShardWriter {
   TokenShardWriter(std::filesystem::path path, ShardContract contract);
   /// `ids` must not be empty; throws DataError if an id or the label is out of the contract's range.
   void add(std::span<const int32_t> ids, int32_t label);
-  /// Writes the file (not yet flushed to disk; publish_folder does that) and returns its manifest entry, `file` being
+  /// Writes the file (whole or not at all) and returns its manifest entry, `file` being
   /// the path's last component. At least one example must have been added. Throws std::system_error naming the file.
   ShardEntry finish();
 

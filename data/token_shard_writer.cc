@@ -1,10 +1,8 @@
 #include <hdf5.h>
 
-#include <cerrno>
-#include <fstream>
-#include <system_error>
 #include <utility>
 
+#include "data/atomic_file.h"
 #include "data/error.h"
 #include "data/hdf5_handle.h"
 #include "data/sha256.h"
@@ -88,10 +86,7 @@ void TokenShardWriter::add(std::span<const int32_t> ids, int32_t label) {
 ShardEntry TokenShardWriter::finish() {
   if (shard_.labels.empty()) throw DataError(path_.string() + ": a shard needs at least one example");
   const std::string image = file_image(shard_, contract_);
-  std::ofstream output(path_, std::ios::binary);
-  output.write(image.data(), std::ssize(image));
-  output.close();
-  if (!output) throw std::system_error(errno, std::generic_category(), path_.string() + " cannot be written");
+  write_file_atomically(path_, image);
   return {path_.filename().string(), std::ssize(shard_.labels), std::ssize(shard_.ids), std::ssize(image),
           sha256_of(image)};
 }

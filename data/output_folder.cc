@@ -1,0 +1,58 @@
+#include "data/output_folder.h"
+
+#include <unistd.h>
+
+#include <string>
+#include <system_error>
+
+#include "data/atomic_file.h"
+#include "data/error.h"
+
+namespace lockstep::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool belongs_to_a_data_set(const fs::path& file) {
+  const std::string name = file.filename().string();
+  return name == "dataset.json" || (file.extension() == ".h5" && name.find("-of-") != std::string::npos);
+}
+
+}  // namespace
+
+void check_output(const fs::path& output, bool overwrite) {
+  if (output.empty()) throw ContractError("--output must name the folder to write");
+  if (!fs::exists(fs::symlink_status(output)) || (fs::is_directory(output) && fs::is_empty(output))) return;
+  if (!fs::is_directory(output))
+    throw ContractError(output.string() + ": exists and is not a folder; choose another --output");
+  for (const fs::directory_entry& file : fs::directory_iterator(output))
+    if (!belongs_to_a_data_set(file.path()))
+      throw ContractError(output.string() + ": holds " + file.path().filename().string() +
+                          ", which is not part of a data set, so it is not replaced; choose another --output");
+  if (!overwrite)
+    throw ContractError(output.string() +
+                        ": already holds a data set; give --overwrite to replace it, or another --output");
+}
+
+StagingFolder::StagingFolder(const fs::path& output, bool overwrite)
+    : output_(fs::absolute(output).lexically_normal()), overwrite_(overwrite) {
+  if (!output_.has_filename()) output_ = output_.parent_path();
+  fs::create_directories(output_.parent_path());
+  path_ = output_.parent_path() / ".";
+  path_ += output_.filename();
+  path_ += ".preparing-" + std::to_string(::getpid());
+  fs::remove_all(path_);
+  fs::create_directory(path_);
+}
+
+StagingFolder::~StagingFolder() {
+  std::error_code ignored;  // after publish() it is no longer there
+  fs::remove_all(path_, ignored);
+}
+
+void StagingFolder::publish() {
+  check_output(output_, overwrite_);
+  publish_folder(path_, output_);
+}
+
+}  // namespace lockstep::data

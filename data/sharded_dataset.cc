@@ -1,0 +1,89 @@
+#include "data/sharded_dataset.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "data/atomic_file.h"
+#include "data/error.h"
+#include "data/sha256.h"
+#include "data/spelling.h"
+#include "data/token_shard.h"
+
+namespace lockstep::data {
+namespace {
+
+constexpr const char* kRemedy = "; copy the data set again, or prepare it again";
+
+const SplitEntry& find_split(const DatasetManifest& manifest, const std::filesystem::path& folder,
+                             const std::string& split) {
+  if (const auto found = manifest.splits.find(split); found != manifest.splits.end()) return found->second;
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : manifest.splits)
+    names.push_back(name);
+  throw ContractError(folder.string() + ": has no split \"" + split + "\", only: " + listed(names) +
+                      "; prepare it with a " + split + " file, or choose another split");
+}
+
+/// The file's bytes, once their number and their hash are the manifest's.
+std::string read_verified(const std::filesystem::path& path, const ShardEntry& entry) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  if (error) throw DataError(path.string() + ": cannot be opened: " + error.message() + kRemedy);
+  if (static_cast<int64_t>(size) != entry.bytes)
+    throw DataError(path.string() + ": has " + std::to_string(size) + " bytes, the manifest says " +
+                    std::to_string(entry.bytes) + kRemedy);
+  std::string bytes = read_file(path);
+  const std::string found = sha256_of(bytes);
+  if (found != entry.sha256)
+    throw DataError(path.string() + ": is damaged: its sha256 is " + found + ", the manifest says " + entry.sha256 +
+                    kRemedy);
+  return bytes;
+}
+
+}  // namespace
+
+ShardedDataset ShardedDataset::open(const std::filesystem::path& folder, const std::string& split) {
+  ShardedDataset dataset;
+  dataset.manifest_ = load_manifest(folder);
+  const DatasetManifest& manifest = dataset.manifest_;
+  const SplitEntry& entry = find_split(manifest, folder, split);
+  const ShardContract contract = {split, manifest.vocabulary_sha256, manifest.vocabulary_size,
+                                  std::ssize(manifest.labels)};
+  dataset.ids_.reserve(static_cast<size_t>(entry.tokens));
+  dataset.offsets_ = {0};
+  for (const ShardEntry& file : entry.shards) {
+    const std::filesystem::path path = folder / file.file;
+    const TokenShard shard = parse_token_shard(read_verified(path, file), path.string(), contract);
+    if (std::ssize(shard.labels) != file.examples || std::ssize(shard.ids) != file.tokens)
+      throw DataError(path.string() + ": holds " + std::to_string(shard.labels.size()) +
+                      " examples, the manifest says " + std::to_string(file.examples) + kRemedy);
+    const int64_t start = std::ssize(dataset.ids_);
+    dataset.ids_.insert(dataset.ids_.end(), shard.ids.begin(), shard.ids.end());
+    dataset.labels_.insert(dataset.labels_.end(), shard.labels.begin(), shard.labels.end());
+    for (size_t i = 1; i < shard.offsets.size(); ++i)
+      dataset.offsets_.push_back(start + shard.offsets[i]);
+  }
+  return dataset;
+}
+
+std::span<const int32_t> ShardedDataset::ids(int64_t example) const {
+  const int64_t begin = offsets_.at(static_cast<size_t>(example)), end = offsets_.at(static_cast<size_t>(example) + 1);
+  return std::span(ids_).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+}
+
+PackedBatch pack(const ShardedDataset& dataset, std::span<const int64_t> examples, int max_length) {
+  if (max_length < 2) throw std::invalid_argument("max_length must be at least 2: [CLS] and [SEP]");
+  PackedBatch batch;
+  for (const int64_t example : examples) {
+    const auto ids = dataset.ids(example);
+    const size_t length = std::min(ids.size(), static_cast<size_t>(max_length));
+    batch.ids.insert(batch.ids.end(), ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(length));
+    batch.ids.back() = ids.back();
+    batch.offsets.push_back(static_cast<int32_t>(batch.ids.size()));
+    batch.labels.push_back(dataset.label(example));
+    batch.example_ids.push_back(example);
+  }
+  return batch;
+}
+
+}  // namespace lockstep::data
