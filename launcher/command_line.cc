@@ -123,9 +123,8 @@ std::unique_ptr<CLI::App> make_app(const std::string& name, const std::string& d
   return app;
 }
 
-void accept_config_file(CLI::App& app) {
-  static std::string unused;
-  app.add_option("--config", unused, "File of \"key = value\" lines, one per option below; the command line wins")
+void accept_config_file(CLI::App& app, std::string& path) {
+  app.add_option("--config", path, "File of \"key = value\" lines, one per option below; the command line wins")
       ->configurable(false)
       ->type_name("FILE");
 }

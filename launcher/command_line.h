@@ -15,8 +15,8 @@ struct HelpRequested {
 /// types it.
 std::unique_ptr<CLI::App> make_app(const std::string& name, const std::string& description, const std::string& footer);
 
-/// Gives `app` the option --config FILE ("key = value" lines, the command line wins).
-void accept_config_file(CLI::App& app);
+/// Gives `app` the option --config FILE ("key = value" lines, the command line wins), bound to `path`.
+void accept_config_file(CLI::App& app, std::string& path);
 
 /// Parses `arguments` (without the program's and the command's name) into the variables bound to `app`. Long options
 /// may be spelled with '-' or '_'. Keys of a --config file count as if they stood before the command line. Throws

@@ -7,7 +7,8 @@
 
 namespace lockstep {
 
-Job::Job() : control_(dist::make_control_plane()), gradients_(dist::make_mpi_communicator()) {}
+Job::Job(dist::MpiEnvironment& environment)
+    : environment_(environment), control_(dist::make_control_plane()), gradients_(dist::make_mpi_communicator()) {}
 
 void Job::together(const std::function<void()>& work) {
   std::optional<dist::Failure> mine;
@@ -20,36 +21,45 @@ void Job::together(const std::function<void()>& work) {
   if (const auto failure = dist::agree(*control_, mine)) throw AgreedFailure(*failure);
 }
 
-void Job::finalize() {
-  gradients_.reset();
-  control_.reset();
-  environment_.finalize();
-}
-
 namespace {
 
 std::string printable(const dist::Failure& failure) {
   return failure.rank == 0 ? failure.message : "rank " + std::to_string(failure.rank) + ": " + failure.message;
 }
 
+/// The body's exit code: an agreed failure becomes one, anything else leaves as the exception that it is.
+int outcome_of(const std::function<void(Job&)>& body, Job& job) {
+  try {
+    body(job);
+    return kDone;
+  } catch (const AgreedFailure& agreed) {
+    if (job.is_main()) print_error(printable(agreed.failure()));
+    return agreed.failure().exit_code;
+  }
+}
+
+[[noreturn]] void end_alone(const std::exception& error, const dist::MpiEnvironment* environment) {
+  const Problem problem = problem_of(error);
+  const bool has_peers = environment != nullptr && environment->world_size() > 1;
+  print_error(has_peers ? "rank " + std::to_string(environment->rank()) + ": " + problem.message : problem.message);
+  dist::MpiEnvironment::abort_job(problem.exit_code);
+}
+
 }  // namespace
 
 int run_job(const std::function<void(Job&)>& body) {
-  std::optional<Job> job;
+  std::optional<dist::MpiEnvironment> environment;
   try {
-    job.emplace();
-    body(*job);
-    job->finalize();
-    return kDone;
-  } catch (const AgreedFailure& agreed) {
-    if (job->is_main()) print_error(printable(agreed.failure()));
-    job->finalize();
-    return agreed.failure().exit_code;
+    environment.emplace();
+    int exit_code = kDone;
+    {
+      Job job(*environment);
+      exit_code = outcome_of(body, job);
+    }
+    environment->finalize();
+    return exit_code;
   } catch (const std::exception& error) {
-    const Problem problem = problem_of(error);
-    const bool alone = job && job->world_size() == 1;
-    print_error(job && !alone ? "rank " + std::to_string(job->rank()) + ": " + problem.message : problem.message);
-    dist::MpiEnvironment::abort_job(problem.exit_code);
+    end_alone(error, environment ? &*environment : nullptr);
   }
 }
 

@@ -21,10 +21,11 @@ class AgreedFailure : public std::runtime_error {
   dist::Failure failure_;
 };
 
-/// This process's place among the ranks, and its lines to the others. One per process.
+/// This process's place among the ranks, and its lines to the others.
 class Job {
  public:
-  Job();  // collective
+  /// Collective. `environment` must outlive it.
+  explicit Job(dist::MpiEnvironment& environment);
 
   int rank() const { return environment_.rank(); }
   int world_size() const { return environment_.world_size(); }
@@ -36,11 +37,9 @@ class Job {
   /// Collective. Runs `work` on every rank; if it throws on any, all throw AgreedFailure with the lowest failing rank's
   /// error. `work` must not call collectives. For everything that may fail on one rank alone: options, files, memory.
   void together(const std::function<void()>& work);
-  /// Collective. The successful end.
-  void finalize();
 
  private:
-  dist::MpiEnvironment environment_;
+  dist::MpiEnvironment& environment_;
   std::unique_ptr<dist::ControlPlane> control_;
   std::unique_ptr<dist::Communicator> gradients_;
 };

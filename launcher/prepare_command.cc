@@ -22,10 +22,10 @@ Examples:
 The archive is read as it is, never unpacked. The data set is a folder of HDF5 shards and dataset.json, published whole.
 Exit codes: 0 done, 2 usage, 3 tokenizer or columns do not fit, 4 damaged or unusable data, 9 disk.)";
 
-std::unique_ptr<CLI::App> make_prepare_app(data::PrepareOptions& o, std::string& model) {
+std::unique_ptr<CLI::App> make_prepare_app(data::PrepareOptions& o, std::string& model, std::string& config) {
   auto app =
       make_app("lockstep prepare", "Tokenizes labelled texts into a data set that `lockstep train` reads.", kFooter);
-  accept_config_file(*app);
+  accept_config_file(*app, config);
   app->add_option("--imdb", o.imdb, "aclImdb folder, or aclImdb_v1.tar.gz")->group("Source");
   app->add_option("--train_file", o.train_file, "CSV or JSONL with one example per row")->group("Source");
   app->add_option("--validation_file", o.validation_file, "Likewise")->group("Source");
@@ -81,8 +81,8 @@ void print_report(const data::PrepareReport& report, const std::filesystem::path
 
 int prepare_command(const std::vector<std::string>& arguments) {
   data::PrepareOptions options;
-  std::string model;
-  parse_command_line(*make_prepare_app(options, model), arguments);
+  std::string model, config;
+  parse_command_line(*make_prepare_app(options, model, config), arguments);
   if (options.imdb.empty() == options.train_file.empty())
     throw UsageError("give one source: --imdb PATH or --train_file FILE");
   if (options.threads == 0) options.threads = available_cores();

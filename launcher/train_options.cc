@@ -1,5 +1,7 @@
 #include "launcher/train_options.h"
 
+#include <filesystem>
+
 #include "launcher/command_line.h"
 #include "launcher/errors.h"
 
@@ -92,7 +94,7 @@ void add_evaluation_options(CLI::App& app, TrainOptions& o) {
                  "Stop after this many evaluations without a better one; 0: never")
       ->group(group);
   app.add_option("--early_stopping_threshold", o.early_stopping_threshold, "What counts as better")->group(group);
-  app.add_option("--published_results", o.published_results, "CSV of published results by epoch, printed beside ours")
+  app.add_option("--published_results", o.published_results, "CSV of published results by epoch, printed beside ours; looked for beside --config, too")
       ->group(group)
       ->type_name("FILE");
 }
@@ -107,6 +109,12 @@ void add_machine_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--threads", o.threads, "Threads per rank; 0: OMP_NUM_THREADS, or this rank's share of the cores")
       ->group(group);
   app.add_option("--ddp_bucket_cap_mb", o.ddp_bucket_cap_mb, "Gradient bytes (MiB) that travel together")->group(group);
+}
+
+/// `path`, or the file of that name beside the config file if only that exists.
+std::string beside_config(const std::string& path, const std::string& config) {
+  const auto beside = std::filesystem::path(config).parent_path() / path;
+  return !path.empty() && !std::filesystem::exists(path) && std::filesystem::exists(beside) ? beside.string() : path;
 }
 
 void require(bool fine, const std::string& what) {
@@ -138,7 +146,7 @@ void check(const TrainOptions& o) {
 std::unique_ptr<CLI::App> make_train_app(TrainOptions& options) {
   auto app = make_app("lockstep train",
                       "Fine-tunes a DistilBERT classifier. Run it alone, or with mpirun: one rank per GPU.", kFooter);
-  accept_config_file(*app);
+  accept_config_file(*app, options.config);
   add_data_options(*app, options);
   add_batch_options(*app, options);
   add_optimizer_options(*app, options);
@@ -152,6 +160,7 @@ TrainOptions parse_train_options(const std::vector<std::string>& arguments, std:
   const auto app = make_train_app(options);
   parse_command_line(*app, arguments);
   check(options);
+  options.published_results = beside_config(options.published_results, options.config);
   if (options.eval_steps <= 0) options.eval_steps = options.logging_steps;
   if (effective) *effective = app->config_to_str(true, false);
   return options;

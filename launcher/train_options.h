@@ -10,6 +10,8 @@ namespace lockstep {
 /// Everything `lockstep train` can be told. Names and defaults are Hugging Face Trainer's where it has the option;
 /// docs/huggingface.md lists the deviations.
 struct TrainOptions {
+  std::string config;  // the file that some of the settings came from, if any
+
   // Model and data
   std::string model_name_or_path;
   std::string dataset;

@@ -1,0 +1,141 @@
+#include "launcher/command_line.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "launcher/errors.h"
+#include "launcher/log.h"
+#include "launcher/train_options.h"
+#include "tests/support/process.h"
+
+namespace lockstep {
+namespace {
+
+const std::vector<std::string> kRequired = {"--model_name_or_path", "m", "--dataset", "d"};
+
+TrainOptions parse(std::vector<std::string> arguments) {
+  arguments.insert(arguments.end(), kRequired.begin(), kRequired.end());
+  return parse_train_options(arguments, nullptr);
+}
+
+std::string usage_error_of(const std::vector<std::string>& arguments) {
+  try {
+    parse(arguments);
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "no UsageError";
+}
+
+TEST(CommandLine, DefaultsAreHuggingFaceTrainers) {
+  const TrainOptions options = parse({});
+  EXPECT_EQ(options.per_device_train_batch_size, 8);
+  EXPECT_EQ(options.learning_rate, 5e-5);
+  EXPECT_EQ(options.num_train_epochs, 3.0);
+  EXPECT_EQ(options.max_grad_norm, 1.0);
+  EXPECT_EQ(options.logging_steps, 500);
+  EXPECT_EQ(options.eval_strategy, "no");
+  EXPECT_EQ(options.seed, 42u);
+}
+
+TEST(CommandLine, DashesAndUnderscoresAreTheSame) {
+  EXPECT_EQ(parse({"--learning-rate", "1e-5"}).learning_rate, 1e-5);
+  EXPECT_EQ(parse({"--learning-rate=1e-5"}).learning_rate, 1e-5);
+  EXPECT_EQ(parse({"--learning_rate=1e-5"}).learning_rate, 1e-5);
+}
+
+TEST(CommandLine, ValuesKeepTheirDashes) { EXPECT_EQ(parse({"--output_dir", "a-b_c"}).output_dir, "a-b_c"); }
+
+TEST(CommandLine, FormerNamesAreTaken) { EXPECT_EQ(parse({"--evaluation_strategy", "epoch"}).eval_strategy, "epoch"); }
+
+TEST(CommandLine, AllUnknownOptionsAreListedAtOnceWithTheNearest) {
+  const std::string error = usage_error_of({"--learning_rat", "1", "--epoch_count", "3", "--bacth_size=3", "--zzzzzz"});
+  EXPECT_NE(error.find("--learning_rat; did you mean --learning_rate?"), std::string::npos) << error;
+  EXPECT_NE(error.find("--epoch_count"), std::string::npos) << error;
+  EXPECT_NE(error.find("--bacth_size"), std::string::npos) << error;
+  EXPECT_NE(error.find("unknown option --zzzzzz\n"), std::string::npos) << error;
+}
+
+TEST(CommandLine, AValueOfTheWrongKindIsNamed) {
+  const std::string error = usage_error_of({"--learning_rate", "fast"});
+  EXPECT_NE(error.find("--learning_rate"), std::string::npos) << error;
+}
+
+TEST(CommandLine, AMissingOptionIsNamed) {
+  try {
+    parse_train_options({"--dataset", "d"}, nullptr);
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("model_name_or_path"), std::string::npos) << error.what();
+  }
+}
+
+TEST(CommandLine, KeepingTheBestNeedsEvaluations) {
+  EXPECT_NE(usage_error_of({"--load_best_model_at_end"}).find("--eval_strategy epoch"), std::string::npos);
+}
+
+TEST(CommandLine, HelpNamesEveryOptionWithItsDefault) {
+  try {
+    parse({"--help"});
+    FAIL();
+  } catch (const HelpRequested& help) {
+    for (const char* part : {"--learning_rate", "5e-05", "--max_train_samples", "Examples:", "Exit codes:"})
+      EXPECT_NE(help.text.find(part), std::string::npos) << part;
+  }
+}
+
+class ConfigFile : public testing::Test {
+ protected:
+  std::string write(const std::string& text) {
+    std::ofstream(folder_ / "c.toml") << text;
+    return folder_ / "c.toml";
+  }
+  tests::TemporaryFolder folder_;
+};
+
+TEST_F(ConfigFile, SetsOptionsAndTheCommandLineWins) {
+  const std::string path = write("learning_rate = 1e-5  # a comment\nseed = 7\neval_strategy = \"epoch\"\nload_best_model_at_end = true\n");
+  const TrainOptions options = parse({"--seed", "9", "--config", path});
+  EXPECT_EQ(options.learning_rate, 1e-5);
+  EXPECT_EQ(options.seed, 9u);
+  EXPECT_EQ(options.eval_strategy, "epoch");
+  EXPECT_TRUE(options.load_best_model_at_end);
+}
+
+TEST_F(ConfigFile, UnknownKeysAreListedWithTheNearestAndTheFile) {
+  const std::string path = write("learning_rates = 1e-5\nmax_step = 3\n");
+  const std::string error = usage_error_of({"--config", path});
+  EXPECT_NE(error.find("learning_rates in " + path + "; did you mean --learning_rate?"), std::string::npos) << error;
+  EXPECT_NE(error.find("max_step in " + path + "; did you mean --max_steps?"), std::string::npos) << error;
+}
+
+TEST_F(ConfigFile, AMissingFileIsNamed) {
+  EXPECT_NE(usage_error_of({"--config", "/nowhere/c.toml"}).find("/nowhere/c.toml"), std::string::npos);
+}
+
+TEST_F(ConfigFile, EffectiveSettingsStartTheSameRunAgain) {
+  std::string effective, again;
+  auto arguments = kRequired;
+  arguments.insert(arguments.end(), {"--learning_rate", "3e-5", "--overwrite_output_dir", "--output_dir", "a b"});
+  parse_train_options(arguments, &effective);
+  const TrainOptions options = parse_train_options({"--config", write(effective)}, &again);
+  EXPECT_EQ(effective, again);
+  EXPECT_EQ(options.output_dir, "a b");
+  EXPECT_TRUE(options.overwrite_output_dir);
+}
+
+TEST_F(ConfigFile, EveryRecipeOfTheRepositoryParses) {
+  for (const char* recipe : {"quickstart", "imdb_reference", "imdb_full"}) {
+    const std::string path = tests::environment("LOCKSTEP_SOURCE") + "/configs/" + recipe + ".toml";
+    EXPECT_NO_THROW(parse({"--config", path})) << recipe;
+  }
+}
+
+TEST(PrintableText, ControlCharactersAreShownNotSent) {
+  EXPECT_EQ(printable_text("a\x1b[31mb\r\n\x7f"), "a\\x1b[31mb\\x0d \\x7f");
+  EXPECT_EQ(printable_text("caf\xc3\xa9 \xc2\x9b" "0m"), "caf\xc3\xa9 \\x9b0m");
+}
+
+}  // namespace
+}  // namespace lockstep

@@ -1,0 +1,111 @@
+#include "launcher/run_report.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "launcher/errors.h"
+#include "launcher/results_table.h"
+#include "tests/support/process.h"
+
+namespace lockstep {
+namespace {
+
+EvalResult result_of_counts(double loss, int64_t tn, int64_t fp, int64_t fn, int64_t tp) {
+  EvalCounts counts{0, model::ConfusionMatrix(2)};
+  const int64_t cells[] = {tn, fp, fn, tp};
+  std::copy(std::begin(cells), std::end(cells), counts.confusion.counts().begin());
+  counts.loss_sum = loss * static_cast<double>(tn + fp + fn + tp);
+  return result_of(counts, 2.0);
+}
+
+/// A run of two epochs whose first was the better one.
+class Report : public testing::Test {
+ protected:
+  Report() {
+    report_.options.global_batch_size = 16;
+    report_.options.output_dir = "runs/mine";
+    report_.options.load_best_model_at_end = true;
+    report_.plan = make_run_plan(report_.options, 3000, 2);
+    report_.base_model = "models/some-base";
+    report_.dataset_name = "imdb";
+    report_.eval_split = "test";
+    report_.eval_examples = 300;
+    report_.world_size = 2;
+    report_.device = "cpu";
+    for (const auto& [epoch, loss] : {std::pair{1, 0.29}, {2, 0.33}}) {
+      history_.add(TrainRecord{188 * epoch, static_cast<double>(epoch), 0.5 / epoch, 1.5, 1e-5});
+      const EvalRecord record{188 * epoch, static_cast<double>(epoch), 0.5 / epoch, result_of_counts(loss, 131, 19, 17, 133)};
+      history_.add(record);
+      summary_.best.observe(record.result, record.step, record.epoch);
+    }
+    summary_.steps = 376;
+    summary_.examples = 6000;
+    summary_.train_seconds = 60;
+  }
+
+  RunReport report_;
+  RunHistory history_{{}};
+  TrainSummary summary_;
+};
+
+TEST_F(Report, TheCardShowsTheDeliveredEpoch) {
+  const std::string card = model_card(report_, history_, summary_);
+  for (const char* part : {"model-index:", "- Loss: 0.2900", "value: 0.8800", "# mine", "fine-tuned version of some-base on the imdb dataset",
+                           "| Training Loss | Epoch | Step | Validation Loss |", "| 0.5000 | 1 | 188 | 0.2900 |", "- num_devices: 2", "- train_batch_size: 8",
+                           "- total_train_batch_size: 16", "chosen on the test split"})
+    EXPECT_NE(card.find(part), std::string::npos) << part << "\n" << card;
+  EXPECT_EQ(card.find("No log"), std::string::npos);
+}
+
+TEST_F(Report, TrainerStateHasHuggingFacesKeys) {
+  const nlohmann::json state = trainer_state_json(report_, history_, summary_.best, summary_.steps);
+  EXPECT_EQ(state["global_step"], 376);
+  EXPECT_EQ(state["best_global_step"], 188);
+  EXPECT_EQ(state["best_metric"], 0.29);
+  ASSERT_EQ(state["log_history"].size(), 4u);
+  EXPECT_EQ(state["log_history"][0]["loss"], 0.5);
+  EXPECT_EQ(state["log_history"][1]["eval_loss"], 0.29);
+}
+
+TEST_F(Report, AllResultsDescribeTheDeliveredModel) {
+  const nlohmann::json results = all_results_json(report_, history_, summary_);
+  EXPECT_EQ(results["eval_loss"], 0.29);
+  EXPECT_EQ(results["eval_accuracy"], 0.88);
+  EXPECT_EQ(results["train_samples"], 3000);
+}
+
+TEST_F(Report, TheTableMarksTheBestAndShowsPublishedValuesBeside) {
+  const std::string table = results_table("heading", history_.evaluations(), 188, {{2, {0.2896, 0.8750, 0.8867, 0.8808, 0.8800}}});
+  EXPECT_NE(table.find("*  1.00     188"), std::string::npos) << table;
+  EXPECT_NE(table.find("0.2896    0.8750    0.8867    0.8808    0.8800"), std::string::npos) << table;
+}
+
+TEST_F(Report, HistoryIsWrittenThroughAsItComes) {
+  const tests::TemporaryFolder folder;
+  RunHistory history(folder.path());
+  history.add(TrainRecord{20, 0.1, 0.69314, 2.5, 1e-5});
+  const auto line = nlohmann::json::parse(tests::read_file(folder / "metrics.jsonl"));
+  EXPECT_EQ(line["loss"], 0.6931);
+  EXPECT_EQ(line["step"], 20);
+}
+
+TEST(PublishedResults, ABadLineIsNamed) {
+  const tests::TemporaryFolder folder;
+  std::ofstream(folder / "p.csv") << "epoch,loss,precision,recall,f1,accuracy\n1,0.3,x,0.8,0.8,0.8\n";
+  try {
+    read_published_results(folder / "p.csv");
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("p.csv:2"), std::string::npos) << error.what();
+  }
+}
+
+TEST(PublishedResults, TheReferenceTableHasFiveEpochs) {
+  const auto results = read_published_results(tests::environment("LOCKSTEP_SOURCE") + "/configs/imdb_reference_published.csv");
+  ASSERT_EQ(results.size(), 5u);
+  EXPECT_EQ(results.at(2).loss, 0.2896);
+}
+
+}  // namespace
+}  // namespace lockstep
