@@ -12,7 +12,8 @@
 
 namespace lockstep::model {
 
-/// Examples laid end to end without padding (the launcher hands over a data::PackedBatch). Host memory, borrowed for the call.
+/// Examples laid end to end without padding (the launcher hands over a data::PackedBatch). Host memory, borrowed for
+/// the call.
 struct PackedInput {
   std::span<const int32_t> ids;          // [tokens], 0 <= id < vocab_size
   std::span<const int32_t> offsets;      // [examples + 1]
@@ -38,8 +39,9 @@ class DistilBert {
   const DistilBertConfig& config() const;
   const ParameterLayout& layout() const;
 
-  /// Hugging Face's initialization: normal(0, initializer_range) for weights and embeddings, ones and zeros for LayerNorm,
-  /// zeros for biases. A function of `seed` only. `only_head`: leave everything but pre_classifier and classifier as it is.
+  /// Hugging Face's initialization: normal(0, initializer_range) for weights and embeddings, ones and zeros for
+  /// LayerNorm, zeros for biases. A function of `seed` only. `only_head`: leave everything but pre_classifier and
+  /// classifier as it is.
   void initialize(uint64_t seed, bool only_head);
 
   /// Host copies of flat vectors, `layout().size` floats: parameters in and out, gradients in and out (a range [begin,

@@ -22,7 +22,8 @@ class ConfusionMatrix {
   std::vector<int64_t> counts_;
 };
 
-/// Precision, recall and F1 of class 1 for two classes, their unweighted (macro) means otherwise; 0 where undefined, as scikit-learn.
+/// Precision, recall and F1 of class 1 for two classes, their unweighted (macro) means otherwise; 0 where undefined, as
+/// scikit-learn.
 struct ClassificationMetrics {
   double accuracy = 0;
   double precision = 0;

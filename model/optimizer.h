@@ -16,8 +16,8 @@ struct AdamWOptions {
   double max_grad_norm = 1.0;  // of the whole flat gradient; <= 0: no clipping
 };
 
-/// AdamW (Loshchilov and Hutter, 2019) with the update order of torch.optim.AdamW, and torch's clip_grad_norm_ before it
-/// (coefficient max_grad_norm / (norm + 1e-6), at most 1). Owns m and v, flat, in the model's layout.
+/// AdamW (Loshchilov and Hutter, 2019) with the update order of torch.optim.AdamW, and torch's clip_grad_norm_ before
+/// it (coefficient max_grad_norm / (norm + 1e-6), at most 1). Owns m and v, flat, in the model's layout.
 class AdamW {
  public:
   AdamW(DistilBert& model, AdamWOptions options);  // `model` must outlive it
@@ -25,8 +25,9 @@ class AdamW {
   AdamW(const AdamW&) = delete;
   AdamW& operator=(const AdamW&) = delete;
 
-  /// Clips the model's gradients, updates its parameters and zeroes its gradients. Returns the norm before clipping. A norm that
-  /// is not finite leaves parameters, m, v and the step count as they were (the gradients are zeroed all the same).
+  /// Clips the model's gradients, updates its parameters and zeroes its gradients. Returns the norm before clipping. A
+  /// norm that is not finite leaves parameters, m, v and the step count as they were (the gradients are zeroed all the
+  /// same).
   double step(double learning_rate);
   int64_t steps() const;
 

@@ -11,13 +11,14 @@
 namespace lockstep::model {
 
 struct TensorView {
-  std::string dtype;           // "F32", "F16", "BF16", "I64", ... as in the header
+  std::string dtype;  // "F32", "F16", "BF16", "I64", ... as in the header
   std::vector<int64_t> shape;
   std::span<const std::byte> bytes;  // into the mapped file
 };
 
-/// A safetensors file (8-byte little-endian header length, JSON header, contiguous data), mapped read-only. Every size and
-/// offset of the header is checked against the file before anything is read: ranges in order, without gap or overlap.
+/// A safetensors file (8-byte little-endian header length, JSON header, contiguous data), mapped read-only. Every size
+/// and offset of the header is checked against the file before anything is read: ranges in order, without gap or
+/// overlap.
 class SafetensorsFile {
  public:
   /// Throws ModelFileError naming the file, the tensor and what is wrong.

@@ -11,7 +11,8 @@ struct LearningRateSchedule {
   int64_t total_steps = 1;
   bool constant = false;  // no decay after warm-up ("constant_with_warmup")
 
-  /// Rate of optimizer step `step`, counted from 0: peak * step / warmup, then peak * (total - step) / (total - warmup).
+  /// Rate of optimizer step `step`, counted from 0: peak * step / warmup, then peak * (total - step) / (total -
+  /// warmup).
   double at(int64_t step) const;
 };
 

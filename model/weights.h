@@ -15,11 +15,11 @@ struct LoadReport {
   bool folded_from_bert = false;               // a BERT folder (MiniLM) turned into DistilBERT
 };
 
-/// Loads model.safetensors of a Hugging Face folder: DistilBertForSequenceClassification, DistilBertModel/ForMaskedLM (with
-/// or without the "distilbert." prefix), or a BERT encoder, by adding row 0 of its token_type embeddings to every position
-/// embedding. `model` must have been made from load_config(folder) (its labels may differ when the classifier is new).
-/// A classifier that is missing, or whose number of labels differs from a base model's, is initialized from `seed`.
-/// Throws ModelFileError or ModelContractError naming file, tensor, shape found and shape expected.
+/// Loads model.safetensors of a Hugging Face folder: DistilBertForSequenceClassification, DistilBertModel/ForMaskedLM
+/// (with or without the "distilbert." prefix), or a BERT encoder, by adding row 0 of its token_type embeddings to every
+/// position embedding. `model` must have been made from load_config(folder) (its labels may differ when the classifier
+/// is new). A classifier that is missing, or whose number of labels differs from a base model's, is initialized from
+/// `seed`. Throws ModelFileError or ModelContractError naming file, tensor, shape found and shape expected.
 LoadReport load_weights(DistilBert& model, const std::filesystem::path& folder, uint64_t seed);
 
 /// Writes config.json and model.safetensors into the existing `folder`.

@@ -1,0 +1,258 @@
+#include "model/distilbert.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <stdexcept>
+
+#include "model/distilbert_impl.h"
+#include "model/error.h"
+#include "model/initialize.h"
+
+namespace lockstep::model {
+namespace {
+
+at::Device device_of(const std::string& name) {
+  const at::Device device(name);
+#ifdef LOCKSTEP_CUDA
+  if (device.is_cpu() || device.is_cuda()) return device;
+  throw std::invalid_argument("device \"" + name + "\": expected \"cpu\" or \"cuda:N\"");
+#else
+  if (device.is_cpu()) return device;
+  throw std::invalid_argument("device \"" + name +
+                              "\": this build knows only \"cpu\"; for GPUs configure with -DLOCKSTEP_CUDA=ON");
+#endif
+}
+
+template <class T>
+at::Tensor on_device(const std::vector<T>& values, at::Device device) {
+  return at::tensor(at::ArrayRef<T>(values), at::kLong).to(device);
+}
+
+void require(bool fact, const std::string& complaint) {
+  if (!fact) throw std::invalid_argument("packed input: " + complaint);
+}
+
+std::string example_of(const PackedInput& input, int64_t example) {
+  if (input.example_ids.empty()) return "example " + std::to_string(example) + " of the batch";
+  return "example " + std::to_string(input.example_ids[example]);
+}
+
+/// Every example against the model: ids, lengths.
+void check_tokens(const PackedInput& input, const DistilBertConfig& config) {
+  require(!input.offsets.empty() && input.offsets.front() == 0, "offsets must start with 0");
+  require(static_cast<size_t>(input.offsets.back()) == input.ids.size(), "the last offset must be the number of ids");
+  for (int64_t i = 0; i < input.examples(); ++i) {
+    const int64_t length = int64_t{input.offsets[i + 1]} - input.offsets[i];
+    require(length > 0, example_of(input, i) + " has no tokens, expected at least [CLS]");
+    if (length > config.max_position_embeddings)
+      throw ModelContractError(
+          example_of(input, i) + " has " + std::to_string(length) + " tokens, the model has positions for " +
+          std::to_string(config.max_position_embeddings) + "; prepare the data with a smaller max_length");
+    for (int64_t t = input.offsets[i]; t < input.offsets[i + 1]; ++t)
+      if (input.ids[t] < 0 || input.ids[t] >= config.vocab_size)
+        throw ModelContractError(example_of(input, i) + ": token id " + std::to_string(input.ids[t]) +
+                                 ", the model's vocabulary has " + std::to_string(config.vocab_size) +
+                                 "; prepare the data with the model's own vocabulary");
+  }
+}
+
+void check_training(const PackedInput& input, const DistilBertConfig& config) {
+  const auto examples = static_cast<size_t>(input.examples());
+  require(input.labels.size() == examples, "as many labels as examples are needed");
+  require(input.example_ids.size() == examples, "as many example ids as examples are needed");
+  for (int64_t i = 0; i < input.examples(); ++i)
+    if (input.labels[i] < 0 || input.labels[i] >= config.num_labels())
+      throw ModelContractError(example_of(input, i) + ": label " + std::to_string(input.labels[i]) +
+                               ", the classifier has labels 0 to " + std::to_string(config.num_labels() - 1));
+}
+
+/// scale * d(sum of cross-entropy losses) / d(logits), [examples, classes] on the host.
+at::Tensor loss_gradient(const at::Tensor& logits, std::span<const int32_t> labels, double scale) {
+  at::Tensor gradient = at::softmax(logits.to(at::kDouble), 1);
+  auto values = gradient.accessor<double, 2>();
+  for (int64_t i = 0; i < gradient.size(0); ++i)
+    values[i][labels[i]] -= 1;
+  return gradient.mul_(scale).to(at::kFloat);
+}
+
+std::span<const float> values_of(const at::Tensor& tensor) {
+  return {tensor.const_data_ptr<float>(), static_cast<size_t>(tensor.numel())};
+}
+
+}  // namespace
+
+DistilBert::Impl::Impl(DistilBertConfig config_, const std::string& device_name)
+    : config(std::move(config_)),
+      layout(make_layout(config)),
+      device(device_of(device_name)),
+      parameters(at::zeros({layout.size}, at::TensorOptions(device).dtype(at::kFloat))),
+      gradients(at::zeros_like(parameters)),
+      host_gradients(device.is_cpu()
+                         ? gradients
+                         : at::zeros({layout.size}, at::TensorOptions().dtype(at::kFloat).pinned_memory(true))),
+      classifier(linear("classifier")),
+      pre_classifier(linear("pre_classifier")),
+      embedding_norm(norm("distilbert.embeddings.LayerNorm")),
+      attention(config.n_heads, config.head_dim()),
+      states(static_cast<size_t>(std::max<int64_t>(2, config.n_layers))) {
+  for (int64_t i = 0; i < config.n_layers; ++i)
+    layers.push_back(layer(i));
+  const std::string words = "distilbert.embeddings.word_embeddings.weight";
+  const std::string positions = "distilbert.embeddings.position_embeddings.weight";
+  word = flat_view(parameters, words, layout.find(words).shape);
+  word_gradient = flat_view(gradients, words, layout.find(words).shape);
+  position = flat_view(parameters, positions, layout.find(positions).shape);
+  position_gradient = flat_view(gradients, positions, layout.find(positions).shape);
+}
+
+/// `shape` may reach over the slots that follow (the three projections).
+at::Tensor DistilBert::Impl::flat_view(const at::Tensor& flat, const std::string& name,
+                                       const std::vector<int64_t>& shape) const {
+  const int64_t size = std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  return flat.narrow(0, layout.find(name).offset, size).view(shape);
+}
+
+Linear DistilBert::Impl::linear(const std::string& name) const {
+  const std::vector<int64_t> shape = layout.find(name + ".weight").shape;
+  return {flat_view(parameters, name + ".weight", shape), flat_view(parameters, name + ".bias", {shape[0]}),
+          flat_view(gradients, name + ".weight", shape), flat_view(gradients, name + ".bias", {shape[0]})};
+}
+
+Norm DistilBert::Impl::norm(const std::string& name) const {
+  const std::vector<int64_t> shape = {config.dim};
+  return {flat_view(parameters, name + ".weight", shape), flat_view(parameters, name + ".bias", shape),
+          flat_view(gradients, name + ".weight", shape), flat_view(gradients, name + ".bias", shape)};
+}
+
+Layer DistilBert::Impl::layer(int64_t index) const {
+  const std::string prefix = "distilbert.transformer.layer." + std::to_string(index) + ".";
+  const std::string query = prefix + "attention.q_lin";
+  const std::vector<int64_t> matrix = {3 * config.dim, config.dim};
+  const std::vector<int64_t> vector = {3 * config.dim};
+  const Linear qkv = {flat_view(parameters, query + ".weight", matrix), flat_view(parameters, query + ".bias", vector),
+                      flat_view(gradients, query + ".weight", matrix), flat_view(gradients, query + ".bias", vector)};
+  return {qkv,
+          linear(prefix + "attention.out_lin"),
+          linear(prefix + "ffn.lin1"),
+          linear(prefix + "ffn.lin2"),
+          norm(prefix + "sa_layer_norm"),
+          norm(prefix + "output_layer_norm"),
+          layout.find(query + ".bias").offset + 3 * config.dim};
+}
+
+Batch DistilBert::Impl::upload(const PackedInput& input, std::vector<int32_t>& head_offsets) const {
+  head_offsets.resize(input.offsets.size());
+  std::iota(head_offsets.begin(), head_offsets.end(), 0);
+  std::vector<int64_t> positions;
+  positions.reserve(input.ids.size());
+  for (int64_t i = 0; i < input.examples(); ++i)
+    for (int64_t t = 0; t < input.offsets[i + 1] - input.offsets[i]; ++t)
+      positions.push_back(t);
+  const std::vector<int64_t> first_rows(input.offsets.begin(), input.offsets.end() - 1);
+  return {{input.offsets, input.example_ids},
+          {head_offsets, input.example_ids},
+          on_device(std::vector<int64_t>(input.ids.begin(), input.ids.end()), device),
+          on_device(positions, device),
+          on_device(first_rows, device)};
+}
+
+at::Tensor DistilBert::Impl::forward(const Batch& batch, const DropoutRun& run) {
+  const at::Tensor* rows = &embed(batch, run);
+  for (size_t i = 0; i < layers.size(); ++i)
+    rows = &layer_forward(i, *rows, batch, run);
+  return head_forward(batch, run, *rows).cpu();
+}
+
+void DistilBert::Impl::backward(const Batch& batch, const DropoutRun& run, const at::Tensor& logits_gradient,
+                                const GradientFrontier& frontier) {
+  head_backward(batch, run, logits_gradient.to(device));
+  if (frontier) frontier(layout.find("pre_classifier.bias").offset + config.dim);
+  for (size_t i = layers.size(); i-- > 0;) {
+    layer_backward(i, i == 0 ? embedded : states[i - 1].output, batch, run);
+    if (frontier) frontier(layers[i].frontier);
+  }
+  embed_backward(batch, run);
+  if (frontier) frontier(layout.size);
+}
+
+DistilBert::DistilBert(DistilBertConfig config, const std::string& device)
+    : impl_(std::make_unique<Impl>(std::move(config), device)) {}
+DistilBert::~DistilBert() = default;
+DistilBert::DistilBert(DistilBert&&) noexcept = default;
+DistilBert& DistilBert::operator=(DistilBert&&) noexcept = default;
+
+const DistilBertConfig& DistilBert::config() const {
+  return impl_->config;
+}
+const ParameterLayout& DistilBert::layout() const {
+  return impl_->layout;
+}
+
+void DistilBert::initialize(uint64_t seed, bool only_head) {
+  std::vector<float> values(static_cast<size_t>(layout().size));
+  get_parameters(values);
+  for (const ParameterSlot& slot : layout().slots)
+    if (!only_head || is_head(slot))
+      initialize_slot(config(), slot, seed, std::span(values).subspan(slot.offset, slot.size));
+  set_parameters(values);
+}
+
+void DistilBert::get_parameters(std::span<float> out) const {
+  require(out.size() == static_cast<size_t>(layout().size), "get_parameters needs room for layout().size floats");
+  const at::Tensor host = impl_->parameters.cpu();
+  std::ranges::copy(values_of(host), out.begin());
+}
+
+void DistilBert::set_parameters(std::span<const float> values) {
+  require(values.size() == static_cast<size_t>(layout().size), "set_parameters needs layout().size floats");
+  impl_->parameters.copy_(at::from_blob(const_cast<float*>(values.data()), {layout().size}, at::kFloat));
+}
+
+std::span<float> DistilBert::host_gradients() {
+  return {impl_->host_gradients.mutable_data_ptr<float>(), static_cast<size_t>(layout().size)};
+}
+
+void DistilBert::download_gradients(int64_t begin, int64_t end) {
+  if (impl_->device.is_cpu()) return;
+  impl_->host_gradients.narrow(0, begin, end - begin).copy_(impl_->gradients.narrow(0, begin, end - begin));
+}
+
+void DistilBert::upload_gradients(int64_t begin, int64_t end) {
+  if (impl_->device.is_cpu()) return;
+  impl_->gradients.narrow(0, begin, end - begin).copy_(impl_->host_gradients.narrow(0, begin, end - begin));
+}
+
+void DistilBert::zero_gradients() {
+  impl_->gradients.zero_();
+}
+
+std::vector<float> DistilBert::logits(const PackedInput& input) {
+  check_tokens(input, config());
+  if (input.examples() == 0) return {};
+  std::vector<int32_t> head_offsets;
+  const at::Tensor logits = impl_->forward(impl_->upload(input, head_offsets), {});
+  const auto values = values_of(logits);
+  return {values.begin(), values.end()};
+}
+
+double DistilBert::forward_backward(const PackedInput& input, uint64_t dropout_seed, int64_t step,
+                                    double gradient_scale, const GradientFrontier& frontier) {
+  check_tokens(input, config());
+  check_training(input, config());
+  if (input.examples() == 0) {
+    if (frontier) frontier(layout().size);
+    return 0;
+  }
+  const DropoutRun run = {true, dropout_seed, step};
+  std::vector<int32_t> head_offsets;
+  const Batch batch = impl_->upload(input, head_offsets);
+  const at::Tensor logits = impl_->forward(batch, run);
+  impl_->backward(batch, run, loss_gradient(logits, input.labels, gradient_scale), frontier);
+  return cross_entropy_sum(values_of(logits), input.labels);
+}
+
+}  // namespace lockstep::model

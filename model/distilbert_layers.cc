@@ -1,0 +1,154 @@
+// Forward and backward of DistilBERT's parts. T tokens in all, no padding; every tensor below is [T, .] or [examples,
+// .].
+#include <ATen/ATen.h>
+
+#include "model/distilbert_impl.h"
+
+namespace lockstep::model {
+namespace {
+
+at::Tensor& fit(at::Tensor& buffer, int64_t rows, int64_t columns, const at::Tensor& like) {
+  if (!buffer.defined()) buffer = at::empty({0}, like.options());
+  buffer.resize_({rows, columns});
+  return buffer;
+}
+
+/// out = input W^T + b
+void apply(const Linear& linear, const at::Tensor& input, at::Tensor& out) {
+  at::addmm_out(fit(out, input.size(0), linear.weight.size(0), input), linear.bias, input, linear.weight.t());
+}
+
+/// Adds the weights' gradients; the input's is out_gradient W, which callers put where they need it.
+void add_gradients(const Linear& linear, const at::Tensor& input, const at::Tensor& out_gradient) {
+  at::Tensor weight_gradient = linear.weight_gradient;
+  weight_gradient.addmm_(out_gradient.t(), input);
+  linear.bias_gradient.add_(out_gradient.sum(0));
+}
+
+at::Tensor apply(const Norm& norm, NormState& state) {
+  at::Tensor out;
+  std::tie(out, state.mean, state.inverse_deviation) =
+      at::native_layer_norm(state.input, {state.input.size(1)}, norm.weight, norm.bias, kLayerNormEpsilon);
+  return out;
+}
+
+at::Tensor backward(const Norm& norm, const NormState& state, const at::Tensor& out_gradient) {
+  auto [input, weight, bias] =
+      at::native_layer_norm_backward(out_gradient, state.input, {state.input.size(1)}, state.mean,
+                                     state.inverse_deviation, norm.weight, norm.bias, {true, true, true});
+  norm.weight_gradient.add_(weight);
+  norm.bias_gradient.add_(bias);
+  return input;
+}
+
+/// table[ids[i]] += rows[i], in an order that does not change from run to run.
+void add_rows(at::Tensor table, const at::Tensor& ids, const at::Tensor& rows) {
+  if (table.is_cpu()) {
+    table.index_add_(0, ids, rows);
+  } else {
+    table.index_put_({ids}, rows, true);
+  }
+}
+
+}  // namespace
+
+DropoutPlace DistilBert::Impl::place(const DropoutRun& run, DropoutSite site, size_t layer, double p) const {
+  return {{run.seed, run.step, 0, static_cast<uint32_t>(layer), site}, run.on ? p : 0.0};
+}
+
+/// Without a backward to come, two layers' worth of buffers take turns.
+LayerState& DistilBert::Impl::state(size_t layer, const DropoutRun& run) {
+  return states[run.on ? layer : layer % 2];
+}
+
+at::Tensor DistilBert::Impl::activate(const at::Tensor& hidden) {
+  fit(wide, hidden.size(0), hidden.size(1), hidden);
+  if (config.activation == Activation::kRelu) return at::clamp_min_out(wide, hidden, 0);
+  return at::gelu_out(wide, hidden);
+}
+
+const at::Tensor& DistilBert::Impl::embed(const Batch& batch, const DropoutRun& run) {
+  at::Tensor& sum = fit(embedding_state.input, batch.ids.size(0), config.dim, parameters);
+  at::index_select_out(sum, word, 0, batch.ids);
+  sum.add_(position.index_select(0, batch.positions));
+  embedded = apply(embedding_norm, embedding_state);
+  drop_rows(embedded, batch.examples, place(run, DropoutSite::kEmbeddings, 0, config.dropout));
+  return embedded;
+}
+
+void DistilBert::Impl::embed_backward(const Batch& batch, const DropoutRun& run) {
+  drop_rows(gradient, batch.examples, place(run, DropoutSite::kEmbeddings, 0, config.dropout));
+  at::Tensor sum_gradient = model::backward(embedding_norm, embedding_state, gradient);
+  add_rows(position_gradient, batch.positions, sum_gradient);
+  sum_gradient.masked_fill_(batch.ids.eq(config.pad_token_id).unsqueeze(1), 0);  // as torch's padding_idx
+  add_rows(word_gradient, batch.ids, sum_gradient);
+}
+
+const at::Tensor& DistilBert::Impl::layer_forward(size_t index, const at::Tensor& input, const Batch& batch,
+                                                  const DropoutRun& run) {
+  const Layer& layer = layers[index];
+  LayerState& s = state(index, run);
+  apply(layer.qkv, input, s.qkv);
+  fit(s.context, input.size(0), config.dim, input);
+  attention.forward(s.qkv, batch.examples, place(run, DropoutSite::kAttention, index, config.attention_dropout),
+                    s.context);
+  apply(layer.out, s.context, s.attention_norm.input);
+  s.attention_norm.input.add_(input);
+  s.attended = apply(layer.attention_norm, s.attention_norm);
+
+  apply(layer.lin1, s.attended, s.hidden);
+  apply(layer.lin2, activate(s.hidden), s.output_norm.input);
+  drop_rows(s.output_norm.input, batch.examples, place(run, DropoutSite::kFeedForward, index, config.dropout));
+  s.output_norm.input.add_(s.attended);
+  s.output = apply(layer.output_norm, s.output_norm);
+  return s.output;
+}
+
+void DistilBert::Impl::layer_backward(size_t index, const at::Tensor& input, const Batch& batch,
+                                      const DropoutRun& run) {
+  const Layer& layer = layers[index];
+  const LayerState& s = states[index];
+  gradient = model::backward(layer.output_norm, s.output_norm, gradient);  // of ffn's output and of `attended`
+  fit(branch, gradient.size(0), config.dim, gradient).copy_(gradient);
+  drop_rows(branch, batch.examples, place(run, DropoutSite::kFeedForward, index, config.dropout));
+  add_gradients(layer.lin2, activate(s.hidden), branch);
+  at::mm_out(fit(wide_gradient, gradient.size(0), config.hidden_dim, gradient), branch, layer.lin2.weight);
+  if (config.activation == Activation::kRelu) {
+    at::threshold_backward_out(wide, wide_gradient, s.hidden, 0);
+  } else {
+    at::gelu_backward_out(wide, wide_gradient, s.hidden);
+  }
+  add_gradients(layer.lin1, s.attended, wide);
+  gradient.addmm_(wide, layer.lin1.weight);
+
+  gradient = model::backward(layer.attention_norm, s.attention_norm, gradient);  // of attention's output and of `input`
+  add_gradients(layer.out, s.context, gradient);
+  at::mm_out(branch, gradient, layer.out.weight);
+  fit(qkv_gradient, gradient.size(0), 3 * config.dim, gradient);
+  attention.backward(s.qkv, s.context, branch, batch.examples,
+                     place(run, DropoutSite::kAttention, index, config.attention_dropout), qkv_gradient);
+  add_gradients(layer.qkv, input, qkv_gradient);
+  gradient.addmm_(qkv_gradient, layer.qkv.weight);
+}
+
+at::Tensor DistilBert::Impl::head_forward(const Batch& batch, const DropoutRun& run, const at::Tensor& last) {
+  pooled = last.index_select(0, batch.first_rows);
+  apply(pre_classifier, pooled, classifier_input);
+  classifier_input.clamp_min_(0);
+  drop_rows(classifier_input, batch.heads, place(run, DropoutSite::kClassifier, 0, config.seq_classif_dropout));
+  at::Tensor logits;
+  apply(classifier, classifier_input, logits);
+  return logits;
+}
+
+void DistilBert::Impl::head_backward(const Batch& batch, const DropoutRun& run, const at::Tensor& logits_gradient) {
+  add_gradients(classifier, classifier_input, logits_gradient);
+  at::Tensor d_input = at::mm(logits_gradient, classifier.weight);
+  drop_rows(d_input, batch.heads, place(run, DropoutSite::kClassifier, 0, config.seq_classif_dropout));
+  d_input = at::threshold_backward(d_input, classifier_input, 0);  // what dropout zeroed is zero in d_input already
+  add_gradients(pre_classifier, pooled, d_input);
+  fit(gradient, batch.ids.size(0), config.dim, parameters).zero_();
+  gradient.index_copy_(0, batch.first_rows, at::mm(d_input, pre_classifier.weight));
+}
+
+}  // namespace lockstep::model

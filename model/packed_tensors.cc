@@ -1,0 +1,115 @@
+#include "model/packed_tensors.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "model/philox.h"
+
+namespace lockstep::model {
+namespace {
+
+constexpr int64_t kLowHalf = 0xFFFFFFFF;
+
+at::Tensor host_tensor(std::vector<int64_t>& values) {
+  return at::from_blob(values.data(), {static_cast<int64_t>(values.size())}, at::kLong);
+}
+
+/// (x >> 32) of a product of two 32-bit words: 64-bit arithmetic wraps, the shift's sign bits are masked away.
+at::Tensor high_half(const at::Tensor& x) {
+  return x.bitwise_right_shift(32).bitwise_and_(kLowHalf);
+}
+at::Tensor low_half(const at::Tensor& x) {
+  return x.bitwise_and(kLowHalf);
+}
+
+/// philox() on every element of the four words, each in an int64.
+void philox_tensors(std::array<at::Tensor, 4>& c, PhiloxKey key) {
+  for (int round = 0; round < kPhiloxRounds; ++round) {
+    const at::Tensor a = c[0] * int64_t{kPhiloxMultiplier0};
+    const at::Tensor b = c[2] * int64_t{kPhiloxMultiplier1};
+    c[0] = high_half(b).bitwise_xor_(c[1]).bitwise_xor_(int64_t{key.low});
+    c[2] = high_half(a).bitwise_xor_(c[3]).bitwise_xor_(int64_t{key.high});
+    c[1] = low_half(b);
+    c[3] = low_half(a);
+    key.low += kPhiloxWeyl0;
+    key.high += kPhiloxWeyl1;
+  }
+}
+
+void drop_rows_on_host(const at::Tensor& rows, const Examples& examples, const DropoutPlace& place) {
+  auto* values = rows.mutable_data_ptr<float>();
+  const int64_t columns = rows.size(1);
+#pragma omp parallel for schedule(dynamic)
+  for (int64_t i = 0; i < examples.count(); ++i)
+    apply_dropout(values + examples.begin(i) * columns, examples.length(i) * columns, 0, place.of(examples.ids[i]),
+                  place.p);
+}
+
+void drop_rows_on_device(const at::Tensor& rows, const Examples& examples, const DropoutPlace& place) {
+  const int64_t columns = rows.size(1);
+  std::vector<int64_t> counters;
+  for (int64_t i = 0; i < examples.count(); ++i)
+    counters.push_back((examples.length(i) * columns + kDrawsPerCounter - 1) / kDrawsPerCounter);
+  const at::Tensor mask = mask_by_tensor_operations(examples.ids, counters, place, rows.device());
+  int64_t start = 0;
+  for (int64_t i = 0; i < examples.count(); ++i) {
+    rows.narrow(0, examples.begin(i), examples.length(i))
+        .mul_(mask.narrow(0, start, examples.length(i) * columns).view({examples.length(i), columns}));
+    start += counters[i] * kDrawsPerCounter;
+  }
+}
+
+}  // namespace
+
+int64_t Examples::longest() const {
+  int64_t longest = 0;
+  for (int64_t i = 0; i < count(); ++i)
+    longest = std::max(longest, length(i));
+  return longest;
+}
+
+DropoutKey DropoutPlace::of(int64_t example_id) const {
+  DropoutKey result = key;
+  result.example_id = example_id;
+  return result;
+}
+
+void drop_rows(const at::Tensor& rows, const Examples& examples, const DropoutPlace& place) {
+  if (place.p == 0) return;
+  if (rows.is_cpu()) {
+    drop_rows_on_host(rows, examples, place);
+  } else {
+    drop_rows_on_device(rows, examples, place);
+  }
+}
+
+at::Tensor mask_by_tensor_operations(std::span<const int64_t> example_ids, std::span<const int64_t> counters,
+                                     const DropoutPlace& place, at::Device device) {
+  std::vector<int64_t> sizes(counters.begin(), counters.end());
+  std::vector<int64_t> starts;
+  std::vector<int64_t> low;
+  std::vector<int64_t> high;
+  int64_t total = 0;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    starts.push_back(total);
+    total += sizes[i];
+    const PhiloxWords words = mask_counter(place.of(example_ids[i]), 0);
+    low.push_back(words[2]);
+    high.push_back(words[3]);
+  }
+  const at::Tensor repeats = host_tensor(sizes).to(device);
+  const auto spread = [&](std::vector<int64_t>& values) {
+    return host_tensor(values).to(device).repeat_interleave(repeats, 0, total);
+  };
+  const at::Tensor block = at::arange(total, repeats.options()) - spread(starts);
+  std::array<at::Tensor, 4> words = {block, at::full_like(block, int64_t{mask_counter(place.key, 0)[1]}), spread(low),
+                                     spread(high)};
+  philox_tensors(words, philox_key(place.key.seed, place.key.step));
+  const at::Tensor word = at::stack(words, 1);  // [counters, 4]
+  const at::Tensor draws = at::stack({word.bitwise_and(0xFFFF), word.bitwise_right_shift(16)}, 2).flatten();
+  return draws.ge(int64_t{drop_threshold(place.p)}).to(at::kFloat).mul_(static_cast<float>(1 / (1 - place.p)));
+}
+
+}  // namespace lockstep::model

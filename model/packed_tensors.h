@@ -1,0 +1,39 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <span>
+
+#include "model/dropout.h"
+
+namespace lockstep::model {
+
+/// Rows that belong to examples: example i owns rows[offsets[i]] .. rows[offsets[i + 1] - 1]. Host memory, borrowed.
+struct Examples {
+  std::span<const int32_t> offsets;
+  std::span<const int64_t> ids;  // empty when dropout is off
+
+  int64_t count() const { return static_cast<int64_t>(offsets.size()) - 1; }
+  int64_t begin(int64_t i) const { return offsets[i]; }
+  int64_t length(int64_t i) const { return offsets[i + 1] - offsets[i]; }
+  int64_t longest() const;
+};
+
+/// One dropout place of one step: everything of the key but the example. p = 0: off.
+struct DropoutPlace {
+  DropoutKey key;
+  double p = 0;
+
+  DropoutKey of(int64_t example_id) const;
+};
+
+/// rows *= the examples' masks; element = row in the example * columns + column. On the host and on devices the same
+/// bits.
+void drop_rows(const at::Tensor& rows, const Examples& examples, const DropoutPlace& place);
+
+/// The same masks as apply_dropout() from ATen's integer operations, on any device: for each example i the factors of
+/// its elements 0 .. 8 * counters[i] - 1, end to end.
+at::Tensor mask_by_tensor_operations(std::span<const int64_t> example_ids, std::span<const int64_t> counters,
+                                     const DropoutPlace& place, at::Device device);
+
+}  // namespace lockstep::model
