@@ -16,19 +16,24 @@ EvalRecord evaluation(int64_t epoch, double training_loss, double loss) {
 
 std::vector<TrainRecord> training(const std::vector<double>& losses) {
   std::vector<TrainRecord> records;
-  for (const double loss : losses) records.push_back({static_cast<int64_t>(records.size() + 1) * 10, 0, loss, 1, 1e-5});
+  for (const double loss : losses)
+    records.push_back({static_cast<int64_t>(records.size() + 1) * 10, 0, loss, 1, 1e-5});
   return records;
 }
 
 TEST(Advice, ThePublishedRunIsToldToKeepEpochTwo) {
-  const auto advice = advise({}, {evaluation(1, .45, .3436), evaluation(2, .30, .2896), evaluation(3, .2, .3330), evaluation(4, .1, .4378)}, 2);
+  const auto advice = advise(
+      {}, {evaluation(1, .45, .3436), evaluation(2, .30, .2896), evaluation(3, .2, .3330), evaluation(4, .1, .4378)},
+      2);
   ASSERT_EQ(advice.size(), 1u);
   EXPECT_EQ(advice[0].topic, "overfitting");
   EXPECT_NE(advice[0].text.find("Keep epoch 2.00"), std::string::npos) << advice[0].text;
 }
 
 TEST(Advice, AHealthyRunGetsNone) {
-  EXPECT_TRUE(advise(training({.7, .6, .5, .45, .4, .38, .36, .35}), {evaluation(1, .5, .4), evaluation(2, .4, .35), evaluation(3, .3, .34)}, 2).empty());
+  EXPECT_TRUE(advise(training({.7, .6, .5, .45, .4, .38, .36, .35}),
+                     {evaluation(1, .5, .4), evaluation(2, .4, .35), evaluation(3, .3, .34)}, 2)
+                  .empty());
 }
 
 TEST(Advice, OneWorseEvaluationIsNotYetATrend) {

@@ -45,9 +45,13 @@ TEST(CommandLine, DashesAndUnderscoresAreTheSame) {
   EXPECT_EQ(parse({"--learning_rate=1e-5"}).learning_rate, 1e-5);
 }
 
-TEST(CommandLine, ValuesKeepTheirDashes) { EXPECT_EQ(parse({"--output_dir", "a-b_c"}).output_dir, "a-b_c"); }
+TEST(CommandLine, ValuesKeepTheirDashes) {
+  EXPECT_EQ(parse({"--output_dir", "a-b_c"}).output_dir, "a-b_c");
+}
 
-TEST(CommandLine, FormerNamesAreTaken) { EXPECT_EQ(parse({"--evaluation_strategy", "epoch"}).eval_strategy, "epoch"); }
+TEST(CommandLine, FormerNamesAreTaken) {
+  EXPECT_EQ(parse({"--evaluation_strategy", "epoch"}).eval_strategy, "epoch");
+}
 
 TEST(CommandLine, AllUnknownOptionsAreListedAtOnceWithTheNearest) {
   const std::string error = usage_error_of({"--learning_rat", "1", "--epoch_count", "3", "--bacth_size=3", "--zzzzzz"});
@@ -95,7 +99,8 @@ class ConfigFile : public testing::Test {
 };
 
 TEST_F(ConfigFile, SetsOptionsAndTheCommandLineWins) {
-  const std::string path = write("learning_rate = 1e-5  # a comment\nseed = 7\neval_strategy = \"epoch\"\nload_best_model_at_end = true\n");
+  const std::string path =
+      write("learning_rate = 1e-5  # a comment\nseed = 7\neval_strategy = \"epoch\"\nload_best_model_at_end = true\n");
   const TrainOptions options = parse({"--seed", "9", "--config", path});
   EXPECT_EQ(options.learning_rate, 1e-5);
   EXPECT_EQ(options.seed, 9u);
@@ -134,7 +139,9 @@ TEST_F(ConfigFile, EveryRecipeOfTheRepositoryParses) {
 
 TEST(PrintableText, ControlCharactersAreShownNotSent) {
   EXPECT_EQ(printable_text("a\x1b[31mb\r\n\x7f"), "a\\x1b[31mb\\x0d \\x7f");
-  EXPECT_EQ(printable_text("caf\xc3\xa9 \xc2\x9b" "0m"), "caf\xc3\xa9 \\x9b0m");
+  EXPECT_EQ(printable_text("caf\xc3\xa9 \xc2\x9b"
+                           "0m"),
+            "caf\xc3\xa9 \\x9b0m");
 }
 
 }  // namespace

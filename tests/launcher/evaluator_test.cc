@@ -9,16 +9,22 @@ namespace {
 
 class Evaluation : public testing::Test {
  protected:
-  Evaluation() : model_(tests::TinyWorld::config(), "cpu"), data_(world_.training_data()) { model::load_weights(model_, world_.model_folder(), 0); }
+  Evaluation() : model_(tests::TinyWorld::config(), "cpu"), data_(world_.training_data()) {
+    model::load_weights(model_, world_.model_folder(), 0);
+  }
 
-  EvalCounts part(int index, int parts) { return evaluate_part(model_, data_.eval, data_.eval_examples, {3, 48, index, parts}); }
+  EvalCounts part(int index, int parts) {
+    return evaluate_part(model_, data_.eval, data_.eval_examples, {3, 48, index, parts});
+  }
 
   tests::TinyWorld world_;
   model::DistilBert model_;
   TrainingData data_;
 };
 
-TEST_F(Evaluation, CountsEveryExampleOnce) { EXPECT_EQ(part(0, 1).confusion.total(), data_.eval.size()); }
+TEST_F(Evaluation, CountsEveryExampleOnce) {
+  EXPECT_EQ(part(0, 1).confusion.total(), data_.eval.size());
+}
 
 TEST_F(Evaluation, PartsAddUpToTheWholeWithTheSameConfusionMatrix) {
   const EvalCounts whole = part(0, 1);
@@ -27,9 +33,12 @@ TEST_F(Evaluation, PartsAddUpToTheWholeWithTheSameConfusionMatrix) {
     for (int index = 0; index < parts; ++index) {
       const EvalCounts counts = part(index, parts);
       sum.loss_sum += counts.loss_sum;
-      for (size_t cell = 0; cell < 4; ++cell) sum.confusion.counts()[cell] += counts.confusion.counts()[cell];
+      for (size_t cell = 0; cell < 4; ++cell)
+        sum.confusion.counts()[cell] += counts.confusion.counts()[cell];
     }
-    EXPECT_TRUE(std::equal(sum.confusion.counts().begin(), sum.confusion.counts().end(), whole.confusion.counts().begin())) << parts;
+    EXPECT_TRUE(
+        std::equal(sum.confusion.counts().begin(), sum.confusion.counts().end(), whole.confusion.counts().begin()))
+        << parts;
     EXPECT_NEAR(sum.loss_sum, whole.loss_sum, 1e-9) << parts;  // the same batches, added in another order of doubles
   }
 }
@@ -40,7 +49,9 @@ TEST_F(Evaluation, BatchSizeDoesNotChangeTheLoss) {
   EXPECT_NEAR(one, many, 1e-5 * one);  // fp32 GEMMs of other shapes
 }
 
-TEST(EvalResult, AnUnknownMetricIsAnError) { EXPECT_THROW(EvalResult().value_of("bleu"), std::invalid_argument); }
+TEST(EvalResult, AnUnknownMetricIsAnError) {
+  EXPECT_THROW(EvalResult().value_of("bleu"), std::invalid_argument);
+}
 
 }  // namespace
 }  // namespace lockstep

@@ -1,5 +1,5 @@
-// The heart of data parallelism: N ranks must train as one rank does, example for example, with dropout on. Every rank also runs the plain one-rank loop
-// below - no sharing, no reducer - which the N-rank Trainer is compared with.
+// The heart of data parallelism: N ranks must train as one rank does, example for example, with dropout on. Every rank
+// also runs the plain one-rank loop below - no sharing, no reducer - which the N-rank Trainer is compared with.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -16,7 +16,9 @@ namespace {
 constexpr int64_t kSteps = 50;
 
 std::unique_ptr<Job> shared_job;
-Job& job() { return *shared_job; }
+Job& job() {
+  return *shared_job;
+}
 
 TrainOptions options_with(int64_t global_batch, int64_t accumulation = 1) {
   TrainOptions options;
@@ -44,7 +46,8 @@ std::vector<float> parameters_of(const model::DistilBert& model) {
 }
 
 /// One rank, whole global batches, no communication.
-std::vector<double> losses_of_one_rank(const tests::TinyWorld& world, const TrainingData& data, const TrainOptions& options) {
+std::vector<double> losses_of_one_rank(const tests::TinyWorld& world, const TrainingData& data,
+                                       const TrainOptions& options) {
   model::DistilBert model = fresh_model(world);
   model::AdamW optimizer(model, {0.9, 0.999, 1e-8, options.weight_decay, options.max_grad_norm});
   const RunPlan plan = make_run_plan(options, data.train.size(), 1);
@@ -56,7 +59,9 @@ std::vector<double> losses_of_one_rank(const tests::TinyWorld& world, const Trai
       const auto members = std::span(order).subspan(begin, std::min<size_t>(plan.global_batch, order.size() - begin));
       const auto batch = data::pack(data.train, members, options.max_seq_length);
       const auto step = static_cast<int64_t>(losses.size());
-      losses.push_back(model.forward_backward(view_of(batch), options.seed, step, 1.0 / static_cast<double>(members.size())) / static_cast<double>(members.size()));
+      losses.push_back(
+          model.forward_backward(view_of(batch), options.seed, step, 1.0 / static_cast<double>(members.size())) /
+          static_cast<double>(members.size()));
       optimizer.step(plan.schedule.at(step));
     }
   }
@@ -79,7 +84,8 @@ Trained train(const tests::TinyWorld& world, const TrainingData& data, const Tra
               [&](const StepStats& stats) {
                 trained.losses.push_back(stats.loss);
                 const auto parameters = parameters_of(model);
-                dist::require_equal_replicas(job().control(), dist::digest_of(std::as_bytes(std::span(parameters))), "parameters");
+                dist::require_equal_replicas(job().control(), dist::digest_of(std::as_bytes(std::span(parameters))),
+                                             "parameters");
               });
   trained.parameters = parameters_of(model);
   return trained;
@@ -97,17 +103,24 @@ class RankEquality : public testing::Test {
     const std::vector<double> losses = train(world_, data, options).losses;
     ASSERT_EQ(losses.size(), expected.size());
     for (size_t step = 0; step < losses.size(); ++step)
-      EXPECT_NEAR(losses[step], expected[step], 1e-5 * expected[step]) << "step " << step << " of " << job().world_size() << " ranks";
+      EXPECT_NEAR(losses[step], expected[step], 1e-5 * expected[step])
+          << "step " << step << " of " << job().world_size() << " ranks";
   }
 
   tests::TinyWorld world_;
 };
 
-TEST_F(RankEquality, LossOfEveryStepIsThatOfOneRankWithDropoutOn) { expect_losses_of_one_rank(options_with(8)); }
+TEST_F(RankEquality, LossOfEveryStepIsThatOfOneRankWithDropoutOn) {
+  expect_losses_of_one_rank(options_with(8));
+}
 
-TEST_F(RankEquality, ABatchOfTwoLeavesRanksWithoutExamples) { expect_losses_of_one_rank(options_with(2)); }
+TEST_F(RankEquality, ABatchOfTwoLeavesRanksWithoutExamples) {
+  expect_losses_of_one_rank(options_with(2));
+}
 
-TEST_F(RankEquality, AccumulationDoesNotChangeTheLosses) { expect_losses_of_one_rank(options_with(8, 3)); }
+TEST_F(RankEquality, AccumulationDoesNotChangeTheLosses) {
+  expect_losses_of_one_rank(options_with(8, 3));
+}
 
 TEST_F(RankEquality, TheSameRunTwiceGivesTheSameBits) {
   const TrainingData data = world_.training_data();
@@ -133,7 +146,8 @@ TEST_F(RankEquality, EvaluationByAllRanksGivesTheNumbersOfRankZero) {
     Trainer(options, plan, data, threads, job(), model, history).run([] {});
     results.push_back(history.evaluations().back().result);
   }
-  EXPECT_TRUE(std::equal(results[0].confusion.counts().begin(), results[0].confusion.counts().end(), results[1].confusion.counts().begin()));
+  EXPECT_TRUE(std::equal(results[0].confusion.counts().begin(), results[0].confusion.counts().end(),
+                         results[1].confusion.counts().begin()));
   EXPECT_EQ(results[0].examples(), data.eval.size());
   EXPECT_NEAR(results[0].loss, results[1].loss, 1e-9);  // sums of doubles in another order
 }

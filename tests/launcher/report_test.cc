@@ -35,7 +35,8 @@ class Report : public testing::Test {
     report_.device = "cpu";
     for (const auto& [epoch, loss] : {std::pair{1, 0.29}, {2, 0.33}}) {
       history_.add(TrainRecord{188 * epoch, static_cast<double>(epoch), 0.5 / epoch, 1.5, 1e-5});
-      const EvalRecord record{188 * epoch, static_cast<double>(epoch), 0.5 / epoch, result_of_counts(loss, 131, 19, 17, 133)};
+      const EvalRecord record{188 * epoch, static_cast<double>(epoch), 0.5 / epoch,
+                              result_of_counts(loss, 131, 19, 17, 133)};
       history_.add(record);
       summary_.best.observe(record.result, record.step, record.epoch);
     }
@@ -51,9 +52,11 @@ class Report : public testing::Test {
 
 TEST_F(Report, TheCardShowsTheDeliveredEpoch) {
   const std::string card = model_card(report_, history_, summary_);
-  for (const char* part : {"model-index:", "- Loss: 0.2900", "value: 0.8800", "# mine", "fine-tuned version of some-base on the imdb dataset",
-                           "| Training Loss | Epoch | Step | Validation Loss |", "| 0.5000 | 1 | 188 | 0.2900 |", "- num_devices: 2", "- train_batch_size: 8",
-                           "- total_train_batch_size: 16", "chosen on the test split"})
+  for (const char* part :
+       {"model-index:", "- Loss: 0.2900", "value: 0.8800", "# mine",
+        "fine-tuned version of some-base on the imdb dataset", "| Training Loss | Epoch | Step | Validation Loss |",
+        "| 0.5000 | 1 | 188 | 0.2900 |", "- num_devices: 2", "- train_batch_size: 8", "- total_train_batch_size: 16",
+        "chosen on the test split"})
     EXPECT_NE(card.find(part), std::string::npos) << part << "\n" << card;
   EXPECT_EQ(card.find("No log"), std::string::npos);
 }
@@ -76,7 +79,8 @@ TEST_F(Report, AllResultsDescribeTheDeliveredModel) {
 }
 
 TEST_F(Report, TheTableMarksTheBestAndShowsPublishedValuesBeside) {
-  const std::string table = results_table("heading", history_.evaluations(), 188, {{2, {0.2896, 0.8750, 0.8867, 0.8808, 0.8800}}});
+  const std::string table =
+      results_table("heading", history_.evaluations(), 188, {{2, {0.2896, 0.8750, 0.8867, 0.8808, 0.8800}}});
   EXPECT_NE(table.find("*  1.00     188"), std::string::npos) << table;
   EXPECT_NE(table.find("0.2896    0.8750    0.8867    0.8808    0.8800"), std::string::npos) << table;
 }
@@ -102,7 +106,8 @@ TEST(PublishedResults, ABadLineIsNamed) {
 }
 
 TEST(PublishedResults, TheReferenceTableHasFiveEpochs) {
-  const auto results = read_published_results(tests::environment("LOCKSTEP_SOURCE") + "/configs/imdb_reference_published.csv");
+  const auto results =
+      read_published_results(tests::environment("LOCKSTEP_SOURCE") + "/configs/imdb_reference_published.csv");
   ASSERT_EQ(results.size(), 5u);
   EXPECT_EQ(results.at(2).loss, 0.2896);
 }

@@ -52,7 +52,9 @@ TEST(RunPlan, WarmupBelowOneIsARatio) {
   EXPECT_EQ(make_run_plan(options, 3000, 1).schedule.warmup_steps, 30);
 }
 
-TEST(RunPlan, AnEmptySplitIsRefused) { EXPECT_THROW(make_run_plan({}, 0, 1), SettingsError); }
+TEST(RunPlan, AnEmptySplitIsRefused) {
+  EXPECT_THROW(make_run_plan({}, 0, 1), SettingsError);
+}
 
 EvalResult result_with_loss(double loss) {
   EvalResult result;
@@ -79,7 +81,8 @@ TEST(BestModel, KeepsTheHighestAccuracy) {
 
 TEST(BestModel, StopsAfterPatienceRunsOut) {
   BestModel best("loss", 2, 0);
-  for (const double loss : {0.4, 0.5, 0.3, 0.3}) best.observe(result_with_loss(loss), 1, 1);
+  for (const double loss : {0.4, 0.5, 0.3, 0.3})
+    best.observe(result_with_loss(loss), 1, 1);
   EXPECT_FALSE(best.should_stop());
   best.observe(result_with_loss(0.31), 5, 5);
   EXPECT_TRUE(best.should_stop());
@@ -92,7 +95,9 @@ TEST(BestModel, AGainBelowTheThresholdIsKeptButDoesNotReset) {
   EXPECT_TRUE(best.should_stop());
 }
 
-TEST(Machine, AskedThreadsAreTaken) { EXPECT_EQ(plan_threads(3, 2).per_rank, 3); }
+TEST(Machine, AskedThreadsAreTaken) {
+  EXPECT_EQ(plan_threads(3, 2).per_rank, 3);
+}
 
 }  // namespace
 }  // namespace lockstep

@@ -10,8 +10,8 @@
 
 namespace lockstep::tests {
 
-/// A DistilBERT small enough for a test's every step (2 layers of 32, letters as vocabulary) and the repository's smoke corpus prepared with
-/// it. A stand-in for size only: the same code, files and formats as the real thing.
+/// A DistilBERT small enough for a test's every step (2 layers of 32, letters as vocabulary) and the repository's smoke
+/// corpus prepared with it. A stand-in for size only: the same code, files and formats as the real thing.
 class TinyWorld {
  public:
   explicit TinyWorld(int max_length = 48) {
@@ -48,9 +48,14 @@ class TinyWorld {
   }
 
   TrainingData training_data() const {
-    TrainingData data{data::ShardedDataset::open(dataset_folder(), "train"), {}, data::ShardedDataset::open(dataset_folder(), "test"), {}};
-    for (int64_t i = 0; i < data.train.size(); ++i) data.train_examples.push_back(i);
-    for (int64_t i = 0; i < data.eval.size(); ++i) data.eval_examples.push_back(i);
+    TrainingData data{data::ShardedDataset::open(dataset_folder(), "train"),
+                      {},
+                      data::ShardedDataset::open(dataset_folder(), "test"),
+                      {}};
+    for (int64_t i = 0; i < data.train.size(); ++i)
+      data.train_examples.push_back(i);
+    for (int64_t i = 0; i < data.eval.size(); ++i)
+      data.eval_examples.push_back(i);
     return data;
   }
 
@@ -58,7 +63,8 @@ class TinyWorld {
   void write_vocabulary() const {
     std::ofstream vocabulary(model_folder() + "/vocab.txt");
     vocabulary << "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n.\n,\n!\n";
-    for (char letter = 'a'; letter <= 'z'; ++letter) vocabulary << letter << "\n##" << letter << "\n";
+    for (char letter = 'a'; letter <= 'z'; ++letter)
+      vocabulary << letter << "\n##" << letter << "\n";
   }
 
   TemporaryFolder folder_;

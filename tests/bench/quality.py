@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""Does Lockstep learn as well as Hugging Face Trainer? Same starting weights (classifier included), same reviews, same
+recipe, several seeds; accuracy and loss of both after each epoch.
+
+    PYTHON tests/bench/quality.py --lockstep build/bin/lockstep --imdb aclImdb_v1.tar.gz --model MINILM_FOLDER --work FOLDER
+
+About 40 minutes on two cores, most of it Hugging Face's. Results so far are kept in FOLDER/quality.json, so that a run
+that was stopped goes on. PYTHON is the tests' environment (transformers, torch).
+"""
+import argparse
+import json
+import pathlib
+import random
+import statistics
+import subprocess
+import tarfile
+import time
+
+RECIPE = {"learning_rate": 5e-5, "num_train_epochs": 3, "batch": 16, "length": 128}
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lockstep", required=True)
+    parser.add_argument("--imdb", required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--work", required=True, type=pathlib.Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--train", type=int, default=1000)
+    parser.add_argument("--eval", type=int, default=2000)
+    return parser.parse_args()
+
+
+def write_reviews(archive, count, split, path, seed):
+    """`count` reviews of `split`, half of each label, as JSONL."""
+    reviews = {"neg": [], "pos": []}
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            parts = member.name.split("/")
+            if len(parts) == 4 and parts[1] == split and parts[2] in reviews and member.isfile():
+                reviews[parts[2]].append((member.name, tar.extractfile(member).read().decode("utf-8", "replace")))
+    with open(path, "w") as file:
+        for label, items in reviews.items():
+            for _, text in random.Random(seed).sample(sorted(items), count // 2):
+                file.write(json.dumps({"text": text, "label": label}) + "\n")
+
+
+def run(command):
+    subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def lockstep_train(args, model, output, seed, *more):
+    run([args.lockstep, "train", "--model_name_or_path", model, "--dataset", args.work / "data", "--output_dir", output,
+         "--overwrite_output_dir", "--seed", seed, "--max_seq_length", RECIPE["length"], "--global_batch_size", RECIPE["batch"],
+         *more])
+
+
+def lockstep_run(args, start, seed):
+    output = args.work / f"lockstep-{seed}"
+    lockstep_train(args, start, output, seed, "--learning_rate", RECIPE["learning_rate"], "--num_train_epochs",
+                   RECIPE["num_train_epochs"], "--eval_strategy", "epoch", "--per_device_eval_batch_size", 16)
+    records = [json.loads(line) for line in open(output / "metrics.jsonl")]
+    return [(r["eval_accuracy"], r["eval_loss"]) for r in records if "eval_loss" in r]
+
+
+def hugging_face_run(args, start, seed):
+    import torch
+    import transformers
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
+
+    transformers.utils.logging.set_verbosity_error()
+    tokenizer = AutoTokenizer.from_pretrained(start)
+
+    class Reviews(torch.utils.data.Dataset):
+        def __init__(self, path):
+            rows = [json.loads(line) for line in open(path)]
+            self.encoded = tokenizer([row["text"] for row in rows], truncation=True, max_length=RECIPE["length"])["input_ids"]
+            self.labels = [int(row["label"] == "pos") for row in rows]
+
+        def __len__(self):
+            return len(self.labels)
+
+        def __getitem__(self, i):
+            return {"input_ids": self.encoded[i], "labels": self.labels[i]}
+
+    arguments = TrainingArguments(output_dir=str(args.work / "hf"), seed=seed, learning_rate=RECIPE["learning_rate"],
+                                  num_train_epochs=RECIPE["num_train_epochs"], per_device_train_batch_size=RECIPE["batch"],
+                                  per_device_eval_batch_size=RECIPE["batch"], eval_strategy="epoch", save_strategy="no",
+                                  report_to=[], disable_tqdm=True, use_cpu=True, logging_strategy="no")
+    trainer = Trainer(model=AutoModelForSequenceClassification.from_pretrained(start), args=arguments,
+                      train_dataset=Reviews(args.work / "train.jsonl"), eval_dataset=Reviews(args.work / "test.jsonl"),
+                      processing_class=tokenizer,
+                      compute_metrics=lambda p: {"accuracy": float((p.predictions.argmax(-1) == p.label_ids).mean())})
+    trainer.train()
+    return [(r["eval_accuracy"], r["eval_loss"]) for r in trainer.state.log_history if "eval_loss" in r]
+
+
+def prepare(args):
+    args.work.mkdir(parents=True, exist_ok=True)
+    write_reviews(args.imdb, args.train, "train", args.work / "train.jsonl", 1)
+    write_reviews(args.imdb, args.eval, "test", args.work / "test.jsonl", 2)
+    run([args.lockstep, "prepare", "--train_file", args.work / "train.jsonl", "--test_file", args.work / "test.jsonl",
+         "--model", args.model, "--output", args.work / "data", "--max_length", RECIPE["length"], "--overwrite"])
+
+
+def print_table(results):
+    print(f"{'':14}{'accuracy after each epoch: mean (spread) over ' + str(len(results['Lockstep'])) + ' seeds'}")
+    for name, runs in results.items():
+        cells = []
+        for epoch in zip(*runs.values()):
+            accuracies = [accuracy for accuracy, _ in epoch]
+            cells.append(f"{statistics.mean(accuracies):.4f} ({min(accuracies):.4f}-{max(accuracies):.4f})")
+        print(f"{name:14}" + "   ".join(cells))
+
+
+def main():
+    args = parse()
+    saved = args.work / "quality.json"
+    if not saved.exists():
+        prepare(args)
+    results = json.loads(saved.read_text()) if saved.exists() else {"Lockstep": {}, "Hugging Face": {}}
+    for seed in args.seeds:
+        start = args.work / f"start-{seed}"
+        if str(seed) not in results["Lockstep"]:
+            # One step at rate 0: the base model as a DistilBERT folder with this seed's new classifier.
+            lockstep_train(args, args.model, start, seed, "--learning_rate", 0, "--max_steps", 1)
+        for name, train in (("Lockstep", lockstep_run), ("Hugging Face", hugging_face_run)):
+            if str(seed) in results[name]:
+                continue
+            begin = time.time()
+            results[name][str(seed)] = train(args, start, seed)
+            print(f"{name}, seed {seed}: {results[name][str(seed)]} in {time.time() - begin:.0f} s", flush=True)
+            saved.write_text(json.dumps(results, indent=1))
+    print_table(results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/end_to_end/program.h"
+#include "tests/support/tiny_world.h"
+
+namespace lockstep {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using tests::lockstep;
+using tests::mpirun;
+using tests::Outcome;
+
+/// One tiny world and one trained run for all tests: they read it, or write beside it.
+class Commands : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    world_ = new tests::TinyWorld();
+    trained_ = new Outcome(
+        mpirun(2, train_arguments("run") + " --eval_strategy epoch --load_best_model_at_end --logging_steps 2"));
+  }
+  static void TearDownTestSuite() {
+    delete world_;
+    delete trained_;
+  }
+
+  static std::string model_and_data() {
+    return "--model_name_or_path " + world_->model_folder() + " --dataset " + world_->dataset_folder();
+  }
+  static std::string train_arguments(const std::string& output) {
+    return "train " + model_and_data() + " --output_dir " + world_->path(output) +
+           " --global_batch_size 8 --num_train_epochs 2 --max_seq_length 48 --learning_rate 1e-3";
+  }
+  static std::string run_folder() { return world_->path("run"); }
+
+  static void expect_failure(const Outcome& outcome, int exit_code, const std::vector<std::string>& words) {
+    EXPECT_EQ(outcome.exit_code, exit_code) << outcome.output;
+    for (const std::string& word : words)
+      EXPECT_THAT(outcome.output, HasSubstr(word));
+    EXPECT_THAT(outcome.output, Not(HasSubstr("terminate called")));
+  }
+
+  static tests::TinyWorld* world_;
+  static Outcome* trained_;
+};
+tests::TinyWorld* Commands::world_ = nullptr;
+Outcome* Commands::trained_ = nullptr;
+
+TEST_F(Commands, TwoRanksTrainAndSayWhatTheyDo) {
+  EXPECT_EQ(trained_->exit_code, 0) << trained_->output;
+  for (const char* line :
+       {"***** Running training *****", "Total train batch size (w. parallel, distributed & accumulation) = 8",
+        "Ranks = 2", "smoke corpus", "chosen on the test split", "epoch 1.00", "predicted"})
+    EXPECT_THAT(trained_->output, HasSubstr(line));
+}
+
+TEST_F(Commands, TheRunFolderHoldsModelCardAndRecords) {
+  for (const char* file : {"config.json", "model.safetensors", "vocab.txt", "tokenizer.json", "tokenizer_config.json",
+                           "special_tokens_map.json", "trainer_state.json", "all_results.json", "train_results.json",
+                           "eval_results.json", "README.md", "metrics.jsonl", "train.log", "train_config.toml"})
+    EXPECT_TRUE(std::filesystem::exists(run_folder() + "/" + file)) << file;
+  EXPECT_FALSE(std::filesystem::exists(run_folder() + "/.model-part"));
+  const auto state = nlohmann::json::parse(tests::read_file(run_folder() + "/trainer_state.json"));
+  EXPECT_EQ(state["global_step"], state["max_steps"]);
+}
+
+TEST_F(Commands, EvaluateGivesTheNumbersOfTheRun) {
+  const auto expected = nlohmann::json::parse(tests::read_file(run_folder() + "/all_results.json"));
+  const std::string file = world_->path("evaluation.json");
+  const Outcome outcome = lockstep("evaluate --model_name_or_path " + run_folder() + " --dataset " +
+                                   world_->dataset_folder() + " --max_seq_length 48 --output_file " + file);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("95 %"));
+  const auto measured = nlohmann::json::parse(tests::read_file(file));
+  EXPECT_EQ(measured["eval_accuracy"], expected["eval_accuracy"]);
+  EXPECT_NEAR(measured["eval_loss"], expected["eval_loss"], 1e-6);
+}
+
+TEST_F(Commands, PredictLabelsArgumentsFilesAndStandardInput) {
+  const std::string base = "predict --model_name_or_path " + run_folder() + " --format jsonl";
+  const Outcome arguments = lockstep(base + " 'a good film' 'a bad film'");
+  ASSERT_EQ(arguments.exit_code, 0) << arguments.output;
+  std::ofstream(world_->path("texts.txt")) << "a good film\na bad film\n";
+  EXPECT_EQ(lockstep(base + " --file " + world_->path("texts.txt")).output, arguments.output);
+  EXPECT_EQ(
+      tests::run("printf 'a good film\\na bad film\\n' | " + tests::environment("LOCKSTEP_BINARY") + " " + base).output,
+      arguments.output);
+  const auto first = nlohmann::json::parse(arguments.output.substr(0, arguments.output.find('\n')));
+  EXPECT_NEAR(first["scores"]["neg"].get<double>() + first["scores"]["pos"].get<double>(), 1, 1e-9);
+}
+
+TEST_F(Commands, PredictShowsControlCharactersInsteadOfSendingThem) {
+  const Outcome outcome =
+      lockstep("predict --model_name_or_path " + run_folder() + " \"$(printf 'red \\033[31m text')\"");
+  EXPECT_THAT(outcome.output, HasSubstr("red \\x1b[31m text"));
+}
+
+TEST_F(Commands, ASecondRunDoesNotOverwriteTheFirst) {
+  expect_failure(mpirun(2, train_arguments("run")), kContract, {"already holds a model", "--overwrite_output_dir"});
+}
+
+TEST_F(Commands, UnknownOptionsAreListedOnceEvenWithSeveralRanks) {
+  const Outcome outcome = mpirun(3, train_arguments("x") + " --lerning_rate 1 --sede 3");
+  expect_failure(outcome, kUsage, {"--lerning_rate; did you mean --learning_rate?", "--sede; did you mean --seed?"});
+  EXPECT_EQ(outcome.output.find("--lerning_rate"), outcome.output.rfind("--lerning_rate"))
+      << "printed by more than one rank";
+}
+
+TEST_F(Commands, RanksStartedWithDifferentOptionsAreRefused) {
+  const std::string binary = tests::environment("LOCKSTEP_BINARY");
+  const Outcome outcome =
+      tests::run("mpirun --allow-run-as-root --oversubscribe --bind-to none -np 1 " + binary + " " +
+                 train_arguments("x") + " : -np 1 " + binary + " " + train_arguments("x") + " --seed 43");
+  expect_failure(outcome, kContract, {"seed"});
+}
+
+TEST_F(Commands, ADamagedShardIsNamedAndNothingIsWritten) {
+  const std::string damaged = world_->path("damaged");
+  std::filesystem::copy(world_->dataset_folder(), damaged);
+  const std::string shard =
+      tests::run("ls " + damaged + "/*train*.h5 " + damaged + "/*.h5 2>/dev/null | head -1").output;
+  const std::string path = shard.substr(0, shard.find('\n'));
+  tests::run("printf X | dd of=" + path + " bs=1 seek=100 conv=notrunc");
+  const Outcome outcome = mpirun(2, "train --model_name_or_path " + world_->model_folder() + " --dataset " + damaged +
+                                        " --output_dir " + world_->path("none") + " --max_seq_length 48");
+  expect_failure(outcome, kData, {std::filesystem::path(path).filename().string(), "sha256"});
+  EXPECT_FALSE(std::filesystem::exists(world_->path("none")));
+}
+
+TEST_F(Commands, AnotherModelsVocabularyIsRefused) {
+  const std::string other = world_->path("other_model");
+  std::filesystem::copy(world_->model_folder(), other);
+  std::ofstream(other + "/vocab.txt", std::ios::app) << "extra\n";
+  expect_failure(lockstep("train --model_name_or_path " + other + " --dataset " + world_->dataset_folder() +
+                          " --output_dir " + world_->path("none")),
+                 kContract, {"vocabulary", "prepare the data set again"});
+}
+
+TEST_F(Commands, DamagedWeightsAreNamed) {
+  const std::string cut = world_->path("cut_model");
+  std::filesystem::copy(world_->model_folder(), cut);
+  std::filesystem::resize_file(cut + "/model.safetensors", 2000);
+  expect_failure(lockstep("predict --model_name_or_path " + cut + " text"), kData, {"model.safetensors"});
+}
+
+TEST_F(Commands, SequencesLongerThanThePositionsAreRefusedWithTheRemedy) {
+  const Outcome prepared = lockstep("prepare --imdb " + tests::environment("LOCKSTEP_SOURCE") +
+                                    "/tests/fixtures/smoke/aclImdb --name smoke --model " + world_->model_folder() +
+                                    " --output " + world_->path("long"));
+  ASSERT_EQ(prepared.exit_code, 0) << prepared.output;
+  const std::string train = "train --model_name_or_path " + world_->model_folder() + " --dataset " +
+                            world_->path("long") + " --max_steps 1 --output_dir ";
+  expect_failure(lockstep(train + world_->path("none")), kContract, {"--max_seq_length 64"});
+  EXPECT_EQ(lockstep(train + world_->path("cut") + " --max_seq_length 64").exit_code, 0);
+}
+
+TEST_F(Commands, AModelThatIsNotThereIsExplained) {
+  expect_failure(lockstep("train --model_name_or_path some/model --dataset " + world_->dataset_folder()), kContract,
+                 {"some/model", "hf download"});
+}
+
+TEST_F(Commands, MoreThanTwoClassesAreMeasuredByMacroMeans) {
+  std::ofstream csv(world_->path("three.csv"));
+  csv << "review,stars\n";
+  for (int i = 0; i < 30; ++i)
+    csv << "\"text number " << std::string(static_cast<size_t>(i % 3 + 1), 'a') << "\"," << i % 3 + 1 << "\n";
+  csv.close();
+  const Outcome prepared = lockstep("prepare --train_file " + world_->path("three.csv") +
+                                    " --validation_fraction 0.2 --text_column review --label_column stars --model " +
+                                    world_->model_folder() + " --output " + world_->path("three") + " --max_length 48");
+  ASSERT_EQ(prepared.exit_code, 0) << prepared.output;
+  const Outcome outcome = mpirun(2, "train --model_name_or_path " + world_->model_folder() + " --dataset " +
+                                        world_->path("three") + " --output_dir " + world_->path("three_run") +
+                                        " --eval_strategy epoch --num_train_epochs 1 --max_seq_length 48");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("validation"));
+  const auto config = nlohmann::json::parse(tests::read_file(world_->path("three_run") + "/config.json"));
+  EXPECT_EQ(config["id2label"]["2"], "3");
+}
+
+TEST_F(Commands, AMissingColumnIsNamedWithTheOnesFound) {
+  std::ofstream(world_->path("columns.csv")) << "revue,stars\nfine,1\nbad,0\n";
+  expect_failure(lockstep("prepare --train_file " + world_->path("columns.csv") +
+                          " --text_column review --label_column stars --model " + world_->model_folder() +
+                          " --output " + world_->path("none")),
+                 kContract, {"review", "revue"});
+}
+
+TEST_F(Commands, DivergenceEndsTheRunWithItsOwnCode) {
+  const Outcome outcome = mpirun(2, "train " + model_and_data() + " --output_dir " + world_->path("nan") +
+                                        " --max_seq_length 48 --learning_rate 1e30");
+  expect_failure(outcome, kNumeric, {"step ", "withheld"});
+}
+
+TEST_F(Commands, AnOutputFolderThatCannotBeMadeIsNamedWithItsOwnCode) {
+  const Outcome outcome = lockstep("train " + model_and_data() + " --output_dir /proc/lockstep --max_seq_length 48");
+  expect_failure(outcome, kStorage, {"/proc/lockstep"});
+}
+
+TEST(Program, WithoutACommandItExplainsItself) {
+  const Outcome outcome = lockstep("");
+  EXPECT_EQ(outcome.exit_code, kUsage);
+  for (const char* word : {"prepare", "train", "evaluate", "predict"})
+    EXPECT_THAT(outcome.output, HasSubstr(word));
+}
+
+TEST(Program, AMistypedCommandIsSuggested) {
+  const Outcome outcome = lockstep("trian");
+  EXPECT_EQ(outcome.exit_code, kUsage);
+  EXPECT_THAT(outcome.output, HasSubstr("did you mean train?"));
+}
+
+TEST(Program, EveryCommandHasHelpWithExamples) {
+  for (const char* command : {"prepare", "train", "evaluate", "predict"}) {
+    const Outcome outcome = lockstep(std::string(command) + " --help");
+    EXPECT_EQ(outcome.exit_code, 0) << command;
+    EXPECT_THAT(outcome.output, HasSubstr("Example")) << command;
+    EXPECT_THAT(outcome.output, HasSubstr("Exit codes")) << command;
+  }
+}
+
+TEST(Program, VersionTellsWhatItIsBuiltFrom) {
+  const Outcome outcome = lockstep("--version");
+  EXPECT_EQ(outcome.exit_code, 0);
+  for (const char* part : {"lockstep 0", "LibTorch 2", "MPI", "HDF5 1"})
+    EXPECT_THAT(outcome.output, HasSubstr(part));
+}
+
+}  // namespace
+}  // namespace lockstep

