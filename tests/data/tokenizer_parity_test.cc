@@ -107,8 +107,29 @@ TEST_F(TokenizerParity, TruncationDropsTheSameIds) {
   }
 }
 
-// --- Every code point
-// -------------------------------------------------------------------------------------------------------
+/// Bytes that often start, continue and break UTF-8 sequences.
+std::string random_bytes(size_t count) {
+  std::mt19937 random(1);
+  const std::string edges = "a\x80\x8F\x90\x9F\xA0\xBF\xC0\xC1\xC2\xDF\xE0\xE1\xEC\xED\xEE\xEF\xF0\xF1\xF3\xF4\xF5\xFF";
+  std::string bytes;
+  while (bytes.size() < count)
+    bytes += edges[random() % edges.size()];
+  return bytes;
+}
+
+TEST(Utf8Parity, BadBytesAreReplacedAsPythonReplacesThem) {
+  LOCKSTEP_NEEDS("python", python_has("sys"), "LOCKSTEP_PYTHON does not run");
+  const fs::path in = testing::TempDir() + "utf8_in." + std::to_string(::getpid()), out = in.string() + ".out";
+  const std::string bytes = random_bytes(1 << 20);
+  data::write_file_atomically(in, bytes);
+  run_python("-c", "\"open('" + out.string() + "', 'wb').write(open('" + in.string() +
+                       "', 'rb').read().decode('utf-8', 'replace').encode())\"");
+  EXPECT_TRUE(data::to_valid_utf8(bytes) == data::read_file(out));  // a megabyte is no use in a message
+  fs::remove(in);
+  fs::remove(out);
+}
+
+// --- Every code point ---
 
 constexpr char32_t kCodePoints = 0x110000;
 constexpr char32_t kPerText = 256;
@@ -160,8 +181,7 @@ TEST_F(TokenizerParity, EveryCodePointHasTheSameIdsUnderAllOptions) {
   });
 }
 
-// --- The corpus
-// -------------------------------------------------------------------------------------------------------------
+// --- The corpus ---
 
 TEST_F(TokenizerParity, AllReviewsOfImdbHaveTheSameIds) {
   const fs::path archive = imdb_archive();
@@ -194,8 +214,7 @@ TEST_F(TokenizerParity, AllReviewsOfImdbHaveTheSameIds) {
   report("tokenizers", reference.facts["seconds"].get<double>());
 }
 
-// --- Folders
-// ----------------------------------------------------------------------------------------------------------------
+// --- Folders ---
 
 TEST_F(TokenizerParity, WrittenFolderOpensWithAutoTokenizerWithoutWarningAndGivesTheSameIds) {
   for (const TokenizerOptions options : {TokenizerOptions{}, TokenizerOptions{false, false, true}}) {
