@@ -2,9 +2,9 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace lockstep::data {
 
@@ -16,7 +16,7 @@ inline constexpr const char* kImdbSourceSha256 = "130a397b0285eb7733162c353c981e
 /// (split, label) -> number of texts.
 using ImdbCounts = std::map<std::pair<std::string, std::string>, int64_t>;
 
-/// Full sentences that say in what a corpus of this layout differs from the known IMDB; none if it does not.
-std::vector<std::string> differences_from_known_imdb(const ImdbCounts& counts, const std::string& source_sha256);
+/// One sentence that says in what a corpus of this layout differs from the known IMDB; nothing if it does not.
+std::optional<std::string> difference_from_known_imdb(const ImdbCounts& counts, const std::string& source_sha256);
 
 }  // namespace lockstep::data

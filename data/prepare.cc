@@ -267,7 +267,8 @@ void Preparation::describe() {
   manifest.vocabulary_sha256 = tokenizer_.vocabulary().sha256();
   manifest.vocabulary_size = std::ssize(tokenizer_.vocabulary().tokens());
   manifest.tokenizer = tokenizer_.options();
-  if (is_imdb()) report_.warnings = differences_from_known_imdb(imdb_counts_, manifest.source_sha256);
+  if (const auto difference = difference_from_known_imdb(imdb_counts_, manifest.source_sha256); is_imdb() && difference)
+    report_.warnings.push_back(*difference);
   for (std::string& warning : data_set_warnings(report_))
     report_.warnings.push_back(std::move(warning));
 }
