@@ -20,9 +20,9 @@ inline bool is_required(const std::string& what) {
 }  // namespace lockstep::tests
 
 /// Skips the test where the machine lacks `what`; fails it where LOCKSTEP_REQUIRE says that the machine must have it.
-#define LOCKSTEP_NEEDS(what, available, why)                                                   \
-  do {                                                                                         \
-    if (available) break;                                                                      \
+#define LOCKSTEP_NEEDS(what, available, why)                                                               \
+  do {                                                                                                     \
+    if (available) break;                                                                                  \
     if (lockstep::tests::is_required(what)) FAIL() << "required but missing: " << (what) << ": " << (why); \
-    GTEST_SKIP() << (what) << ": " << (why);                                                   \
+    GTEST_SKIP() << (what) << ": " << (why);                                                               \
   } while (false)

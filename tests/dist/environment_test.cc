@@ -1,0 +1,34 @@
+// Runs under mpirun at several world sizes; every rank runs every test.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <stdexcept>
+
+#include "dist/communicator.h"
+#include "dist/error.h"
+#include "dist/mpi_environment.h"
+
+namespace lockstep::dist {
+namespace {
+
+TEST(Environment, ASecondOneInTheProcessIsRefused) {
+  EXPECT_THROW(MpiEnvironment(), std::logic_error);
+}
+
+TEST(Environment, TheLibraryNamesItself) {
+  EXPECT_THAT(MpiEnvironment::library_version(), testing::HasSubstr("MPI"));
+}
+
+// A dead branch otherwise: MPI's default is to end the process inside the call.
+TEST(Environment, AnErrorOfMpiComesBackAsAnExceptionThatNamesTheCall) {
+  const auto communicator = make_mpi_communicator();
+  std::byte byte{};
+  EXPECT_THAT([&] { communicator->broadcast(std::span(&byte, 1), communicator->world_size()); },
+              testing::ThrowsMessage<CommunicationError>(testing::AllOf(
+                  testing::HasSubstr("MPI_Bcast failed (mpi_communicator.cc:"), testing::HasSubstr("invalid root"))));
+}
+
+}  // namespace
+}  // namespace lockstep::dist
