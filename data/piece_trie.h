@@ -2,40 +2,44 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
 namespace lockstep::data {
 
 /// A set of byte strings with ids that answers "which is the longest that this text starts with" in one walk over the
-/// text. Edges live in one open-addressing table, keyed by (node, byte). Any thread may read once the last insert() is
-/// done.
+/// text: a double-array trie, so that a step is one load from a table that mostly stays in the cache. Any thread may
+/// read.
 class PieceTrie {
  public:
+  struct Piece {
+    std::string_view text;
+    int32_t id;  // >= 0
+  };
   struct Match {
     int32_t id = -1;  // -1: no piece fits
     size_t length = 0;
   };
 
-  PieceTrie();
-  /// `id` >= 0. A piece inserted twice keeps the last id.
-  void insert(std::string_view piece, int32_t id);
+  /// The texts must differ from each other. They are not kept.
+  explicit PieceTrie(std::vector<Piece> pieces);
   /// Never matches the empty piece.
   Match longest_prefix(std::string_view text) const;
 
  private:
-  struct Edge {
-    uint32_t key;
-    uint32_t node;
+  /// A node. The child by byte b is cell `base` + b, if that cell's parent is this one.
+  struct Cell {
+    int32_t parent = -1;  // -1: free
+    int32_t base = 0;
+    int32_t id = -1;  // of the piece that ends here; -1: none
   };
 
-  size_t slot_of(uint32_t key) const;
-  uint32_t child(uint32_t node, char byte) const;
-  uint32_t add_child(uint32_t node, char byte);
-  void grow();
+  void add_children(int32_t node, std::span<const Piece> pieces, size_t depth);
+  int32_t place(const std::vector<uint8_t>& bytes);
 
-  std::vector<Edge> edges_;   // a power of two, at most half full
-  std::vector<int32_t> ids_;  // by node; -1: no piece ends here
+  std::vector<Cell> cells_;  // always longer than any base + 255
+  size_t first_free_;
 };
 
 }  // namespace lockstep::data

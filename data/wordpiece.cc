@@ -13,24 +13,38 @@ namespace lockstep::data {
 
 namespace {
 
-// Text is worked through in pieces that end at one of these, so that a long text stops at max_length.
-constexpr std::string_view kChunkEnds = " \t\n\r";
+bool ends_chunk(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 size_t count_characters(std::string_view utf8) {
   return static_cast<size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-/// Cuts the next run without white space off `text`; false at the end.
+/// Cuts the next run without white space off `text`; false at the end. Working in such chunks, a long text stops at
+/// max_length.
 bool next_chunk(std::string_view& text, std::string_view& chunk) {
-  text.remove_prefix(std::min(text.find_first_not_of(kChunkEnds), text.size()));
-  chunk = text.substr(0, text.find_first_of(kChunkEnds));
-  text.remove_prefix(chunk.size());
+  const auto begin = std::find_if_not(text.begin(), text.end(), ends_chunk);
+  const auto end = std::find_if(begin, text.end(), ends_chunk);
+  chunk = {begin, end};
+  text = {end, text.end()};
   return !chunk.empty();
 }
 
 int32_t id_of(const Vocabulary& vocabulary, std::string_view token) {
   const auto tokens = vocabulary.tokens();
   return static_cast<int32_t>(std::find(tokens.begin(), tokens.end(), token) - tokens.begin());
+}
+
+/// The tokens that start with `prefix`, without it.
+std::vector<PieceTrie::Piece> pieces_after(std::string_view prefix, const Vocabulary& vocabulary) {
+  std::vector<PieceTrie::Piece> pieces;
+  int32_t id = 0;
+  for (std::string_view token : vocabulary.tokens()) {
+    if (token.starts_with(prefix)) pieces.push_back({token.substr(prefix.size()), id});
+    ++id;
+  }
+  return pieces;
 }
 
 }  // namespace
@@ -61,17 +75,13 @@ WordPieceTokenizer::Impl::Impl(Vocabulary vocabulary_in, TokenizerOptions option
     : vocabulary(std::move(vocabulary_in)),
       options(options_in),
       splitter(options),
+      word_starts(pieces_after("", vocabulary)),
+      continuations(pieces_after(kContinuation, vocabulary)),
       unknown(id_of(vocabulary, kUnknown)),
       classify(id_of(vocabulary, kClassify)),
       separator(id_of(vocabulary, kSeparator)) {
   for (size_t i = 0; i < specials.size(); ++i)
     specials[i] = {kSpecialTokens[i], id_of(vocabulary, kSpecialTokens[i])};
-  int32_t id = 0;
-  for (std::string_view token : vocabulary.tokens()) {
-    word_starts.insert(token, id);
-    if (token.starts_with(kContinuation)) continuations.insert(token.substr(kContinuation.size()), id);
-    ++id;
-  }
 }
 
 bool WordPieceTokenizer::Impl::find_special(std::string_view chunk, SpecialToken& found) const {
