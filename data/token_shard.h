@@ -11,13 +11,13 @@
 
 namespace lockstep::data {
 
-// A token shard is an HDF5 file (1.8 format) whose root group holds exactly three contiguous, unfiltered datasets of
-// rank 1:
-//   ids      uint16, or uint32 when the vocabulary has more than 65 536 entries   [tokens]
-//   offsets  int64     example i owns ids[offsets[i]] .. ids[offsets[i + 1] - 1]   [examples + 1], from 0, strictly
-//   rising labels   int32                                                                [examples]
-// all little-endian, and the attributes schema_version (int32), split and vocabulary_sha256 (fixed-length strings). No
-// text, no times: equal content gives equal bytes.
+// A token shard is an HDF5 file, in HDF5's oldest format, which every HDF5 reads. Its root group holds exactly three
+// datasets of rank 1, contiguous, without filters, little-endian:
+//   ids      [tokens]        uint16, or uint32 when the vocabulary has more than 65 536 entries
+//   offsets  [examples + 1]  int64, from 0, strictly rising; example i owns ids[offsets[i]] .. ids[offsets[i + 1] - 1]
+//   labels   [examples]      int32
+// and the attributes schema_version (int32), split and vocabulary_sha256 (strings of fixed length). No text, no times:
+// equal content gives equal bytes.
 
 /// What every shard of a split must agree with.
 struct ShardContract {

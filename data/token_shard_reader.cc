@@ -14,10 +14,7 @@ namespace {
 class ShardParser {
  public:
   ShardParser(std::string_view bytes, const std::string& file, const ShardContract& contract)
-      : bytes_(bytes),
-        name_(file),
-        contract_(contract),
-        file_(open_image(bytes), H5Fclose, name_ + ": is not a readable HDF5 file") {}
+      : bytes_(bytes), name_(file), contract_(contract), file_(open_image(), H5Fclose, name_ + ": cannot be opened") {}
 
   TokenShard parse() const {
     check_attributes();
@@ -32,7 +29,7 @@ class ShardParser {
   }
 
  private:
-  static hid_t open_image(std::string_view bytes);
+  hid_t open_image() const;
   [[noreturn]] void fail(const std::string& what) const {
     throw DataError(name_ + ": " + what + "; prepare the data set again");
   }
@@ -51,13 +48,15 @@ class ShardParser {
   Hdf5Handle file_;
 };
 
-/// Opens the bytes as an HDF5 file in memory (negative on failure).
-hid_t ShardParser::open_image(std::string_view bytes) {
-  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "HDF5 has no memory");
-  check_hdf5(H5Pset_fapl_core(access, size_t{1} << 16, false), "HDF5's memory driver cannot be used");
-  check_hdf5(H5Pset_file_image(access, const_cast<char*>(bytes.data()), bytes.size()),
-             "HDF5 has no memory");  // copied, not written
-  return H5Fopen("shard", H5F_ACC_RDONLY, access);
+/// Opens the bytes as an HDF5 file in memory.
+hid_t ShardParser::open_image() const {
+  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, name_ + ": HDF5 has no memory");
+  check_hdf5(H5Pset_fapl_core(access, size_t{1} << 16, false), name_ + ": HDF5 has no memory");
+  void* image = const_cast<char*>(bytes_.data());  // copied by HDF5, not written
+  check_hdf5(H5Pset_file_image(access, image, bytes_.size()), name_ + ": is empty");
+  const hid_t file = H5Fopen("shard", H5F_ACC_RDONLY, access);
+  check_hdf5(file, name_ + ": is not a readable HDF5 file");  // now: closing `access` clears HDF5's reason
+  return file;
 }
 
 void ShardParser::check_attributes() const {

@@ -44,7 +44,6 @@ std::string file_image(const TokenShard& shard, const ShardContract& contract) {
   const auto lock = lock_hdf5();
   const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, kFailed);
   check_hdf5(H5Pset_fapl_core(access, kGrowth, false), kFailed);
-  check_hdf5(H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18), kFailed);
   const Hdf5Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose, kFailed);
   check_hdf5(H5Pset_obj_track_times(creation, false), kFailed);
   const Hdf5Handle file(H5Fcreate("shard", H5F_ACC_TRUNC, creation, access), H5Fclose, kFailed);

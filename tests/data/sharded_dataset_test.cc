@@ -1,0 +1,153 @@
+// A prepared data set is believed only if every byte of it is what its manifest says.
+
+#include "data/sharded_dataset.h"
+
+#include <gtest/gtest.h>
+
+#include "data/atomic_file.h"
+#include "data/error.h"
+#include "small_corpus.h"
+#include "tar_builder.h"
+
+namespace lockstep::tests {
+namespace {
+
+using data::ContractError;
+using data::DataError;
+using data::ShardedDataset;
+namespace fs = std::filesystem;
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+class ShardedDatasetTest : public testing::Test {
+ protected:
+  void SetUp() override { data::prepare(corpus_.csv("abc,1\nb,0\nabcdef,1\n", "cd,0\n")); }
+  static std::string replaced(std::string text, const std::string& from, const std::string& to) {
+    return text.replace(text.find(from), from.size(), to);
+  }
+  std::string error_with_manifest(const std::string& json) const {
+    write_file(out_ / "dataset.json", json);
+    return message_of<DataError>([&] { data::load_manifest(out_); });
+  }
+
+  SmallCorpus corpus_;
+  const fs::path out_ = corpus_ / "out";
+  const fs::path shard_ = out_ / "train-00001-of-00002.h5";
+};
+
+/// [CLS], the word's letters (the first whole, the others continuations), [SEP]: the letter model's ids.
+std::vector<int32_t> ids_of(const std::string& word) {
+  std::vector<int32_t> ids = {2};
+  for (const char c : word)
+    ids.push_back(8 + 2 * (c - 'a') + (ids.size() > 1 ? 1 : 0));
+  ids.push_back(3);
+  return ids;
+}
+
+std::vector<int32_t> list(std::span<const int32_t> ids) {
+  return {ids.begin(), ids.end()};
+}
+
+TEST_F(ShardedDatasetTest, ExamplesKeepTheirOrderOverShards) {
+  const auto train = ShardedDataset::open(out_, "train");
+  ASSERT_EQ(train.size(), 3);
+  EXPECT_EQ(list(train.ids(0)), ids_of("abc"));
+  EXPECT_EQ(list(train.ids(1)), ids_of("b"));
+  EXPECT_EQ(list(train.ids(2)), ids_of("abcdef"));
+  EXPECT_EQ(list(train.labels()), (std::vector<int32_t>{1, 0, 1}));
+  EXPECT_THROW(train.ids(3), std::out_of_range);
+  EXPECT_EQ(ShardedDataset::open(out_, "test").size(), 1);
+}
+
+TEST_F(ShardedDatasetTest, PackCutsAsTokenizingWithThatMaximumWould) {
+  const auto train = ShardedDataset::open(out_, "train");
+  const auto batch = data::pack(train, std::vector<int64_t>{2, 0}, 4);
+  const auto tokenizer = data::WordPieceTokenizer::from_folder(corpus_ / "model");
+  std::vector<int32_t> expected = tokenizer.encode("abcdef", 4);
+  const auto second = tokenizer.encode("abc", 4);
+  expected.insert(expected.end(), second.begin(), second.end());
+  EXPECT_EQ(batch.ids, expected);
+  EXPECT_EQ(batch.offsets, (std::vector<int32_t>{0, 4, 8}));
+  EXPECT_EQ(batch.labels, (std::vector<int32_t>{1, 1}));
+  EXPECT_EQ(batch.example_ids, (std::vector<int64_t>{2, 0}));
+  EXPECT_EQ(batch.size(), 2u);
+}
+
+TEST_F(ShardedDatasetTest, PackOfNothingIsEmptyAndLongMaximumChangesNothing) {
+  const auto train = ShardedDataset::open(out_, "train");
+  EXPECT_EQ(data::pack(train, {}, 4).offsets, std::vector<int32_t>{0});
+  EXPECT_EQ(data::pack(train, std::vector<int64_t>{2}, 512).ids, ids_of("abcdef"));
+  EXPECT_THROW(data::pack(train, std::vector<int64_t>{2}, 1), std::invalid_argument);
+}
+
+TEST_F(ShardedDatasetTest, EveryFlippedByteOfAShardIsRefusedByName) {
+  const std::string whole = data::read_file(shard_);
+  for (size_t i = 0; i < whole.size(); ++i) {
+    std::string damaged = whole;
+    damaged[i] = static_cast<char>(~damaged[i]);
+    write_file(shard_, damaged);
+    const auto error = message_of<DataError>([&] { ShardedDataset::open(out_, "train"); });
+    ASSERT_TRUE(contains(error, shard_.string() + ": is damaged")) << i << ": " << error;
+  }
+}
+
+TEST_F(ShardedDatasetTest, TruncatedGrownSwappedAndMissingShardsAreRefusedByName) {
+  const std::string whole = data::read_file(shard_), other = data::read_file(out_ / "train-00000-of-00002.h5");
+  for (const std::string& content : {whole.substr(0, whole.size() - 1), whole + "x", other, std::string()}) {
+    write_file(shard_, content);
+    EXPECT_TRUE(contains(message_of<DataError>([&] { ShardedDataset::open(out_, "train"); }), shard_.string() + ": "));
+  }
+  fs::remove(shard_);
+  EXPECT_TRUE(contains(message_of<DataError>([&] { ShardedDataset::open(out_, "train"); }), "cannot be opened"));
+  EXPECT_EQ(ShardedDataset::open(out_, "test").size(), 1);
+}
+
+TEST_F(ShardedDatasetTest, AbsentSplitNamesThoseThatExist) {
+  const auto error = message_of<ContractError>([&] { ShardedDataset::open(out_, "validation"); });
+  EXPECT_TRUE(contains(error, "has no split \"validation\", only: test, train")) << error;
+}
+
+TEST_F(ShardedDatasetTest, ManifestRoundTrips) {
+  const std::string json = data::read_file(out_ / "dataset.json");
+  EXPECT_EQ(data::to_json(data::load_manifest(out_)), json);
+  EXPECT_TRUE(json.ends_with("}\n"));
+}
+
+TEST_F(ShardedDatasetTest, FolderWithoutManifestIsExplained) {
+  const auto error = message_of<DataError>([&] { data::load_manifest(corpus_ / "model"); });
+  EXPECT_TRUE(contains(error, "is not a prepared data set; make one with: lockstep prepare")) << error;
+}
+
+TEST_F(ShardedDatasetTest, DamagedManifestsAreRefusedWithTheKey) {
+  const std::string json = data::read_file(out_ / "dataset.json");
+  const std::vector<std::array<std::string, 3>> cases = {
+      {"\"schema_version\": 1", "\"schema_version\": 2", "it has schema version 2, this program reads 1"},
+      {"\"schema_version\": 1", "\"schema_version\": 1, \"schema_version\": 1", "appears twice"},
+      {"\"max_length\": 512", "\"max_length\": 512.0", "dataset.max_length is 512.0"},
+      {"\"max_length\": 512", "\"max_length\": 18446744073709551615", "dataset.max_length is 18446744073709551615"},
+      {"\"max_length\": 512", "\"max_len\": 512", "dataset.max_length is missing"},
+      {"\"known_source\": false", "\"known_source\": false, \"extra\": 1", "dataset.extra is not a known key"},
+      {"\"known_source\": false", "\"known_source\": 0", "neither true nor false"},
+      {"\"file\": \"train-00000", "\"file\": \"../train-00000", "is not the name of a file"},
+      {"\"file\": \"train-00000", "\"file\": \"/train-00000", "is not the name of a file"},
+      {"\"examples\": 3", "\"examples\": 4", "splits.train.examples is 4, but"},
+      {"\"truncated\": 0", "\"truncated\": -1", "truncated is -1"},
+      {"\"train\": {", "\"training\": {", "splits.training is not a known split"},
+      {"\"vocabulary_sha256\": \"", "\"vocabulary_sha256\": \"X", "is not a sha256"},
+      {"    \"1\"\n", "    \"0\"\n", "at least two different names"}};
+  for (const auto& [from, to, expected] : cases) {
+    const auto error = error_with_manifest(replaced(json, from, to));
+    EXPECT_TRUE(contains(error, expected) && contains(error, "dataset.json: ")) << to << ": " << error;
+  }
+}
+
+TEST_F(ShardedDatasetTest, EveryTruncationOfTheManifestIsRefused) {
+  const std::string json = data::read_file(out_ / "dataset.json");
+  for (size_t size = 0; size + 2 < json.size(); ++size)
+    ASSERT_TRUE(contains(error_with_manifest(json.substr(0, size)), "dataset.json: is damaged")) << size;
+}
+
+}  // namespace
+}  // namespace lockstep::tests
