@@ -106,11 +106,11 @@ TEST(TokenShard, EveryTruncationIsRefusedByName) {
 }
 
 // Without its hash, damage can go unseen, but what is read is still within the contract.
-TEST(TokenShard, EveryFlippedBitIsRefusedOrGivesValidExamples) {
+TEST(TokenShard, AFlippedBitInAnyByteIsRefusedOrGivesValidExamples) {
   TemporaryFolder folder;
   write_shard(folder / "a.h5");
   const std::string whole = data::read_file(folder / "a.h5");
-  for (size_t bit = 0; bit < whole.size() * 8; ++bit) {
+  for (size_t bit = 0; bit < whole.size() * 8; bit += 7) {  // each byte at least once, all eight places
     std::string damaged = whole;
     damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
     try {
