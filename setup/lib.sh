@@ -4,7 +4,7 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
+say() { if [ -t 2 ]; then printf '\033[1m==> %s\033[0m\n' "$*"; else printf '==> %s\n' "$*"; fi >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 # choose_cache: where everything goes that is not this source tree: LOCKSTEP_HOME, or else the user's cache folder, or else (a user
