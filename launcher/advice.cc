@@ -56,17 +56,20 @@ void advise_on_oscillation(const std::vector<TrainRecord>& training, std::vector
                                               swing, mean)});
 }
 
+/// All losses within 2 % of chance, and training loss not even 1 % lower than in the beginning.
 void advise_on_chance(const Evaluations& evaluations, int64_t classes, std::vector<Advice>& advice) {
   if (evaluations.size() < 2) return;
   const double chance = std::log(static_cast<double>(classes));
-  const auto flat = [&](const EvalRecord& record) {
-    return record.result.loss > 0.97 * chance && record.training_loss > 0.97 * chance;
+  const auto at_chance = [&](const EvalRecord& record) {
+    return record.result.loss > 0.98 * chance && record.training_loss > 0.98 * chance;
   };
-  if (!std::all_of(evaluations.begin(), evaluations.end(), flat)) return;
-  advice.push_back({"chance", sentence("after %zu evaluations training and validation loss are still at chance (%.3f "
-                                       "for %lld classes): look at the labels (lockstep "
-                                       "prepare prints their counts) and at a few examples, then at --learning_rate",
-                                       evaluations.size(), chance, static_cast<long long>(classes))});
+  if (!std::all_of(evaluations.begin(), evaluations.end(), at_chance)) return;
+  if (evaluations.back().training_loss < 0.99 * evaluations.front().training_loss) return;
+  advice.push_back(
+      {"chance", sentence("after %zu evaluations training and validation loss are still at chance (%.3f for "
+                          "%lld classes): look at the labels (lockstep prepare prints their counts) and at "
+                          "a few examples, then at --learning_rate",
+                          evaluations.size(), chance, static_cast<long long>(classes))});
 }
 
 }  // namespace

@@ -197,8 +197,8 @@ void print_results(const Inputs& in, const RunHistory& history, const TrainSumma
                 confusion_table(delivered->result.confusion, in.config.labels).c_str());
     std::fflush(stdout);
   }
-  for (const Advice& advice : advise(history.training(), history.evaluations(), in.config.num_labels()))
-    log_warning(advice.text);
+  for (const std::string& advice : summary.advice)
+    log_warning(advice);
   if (summary.stopped_early)
     log_info(text("stopped early after %lld steps: no better %s for %lld evaluations",
                   static_cast<long long>(summary.steps), in.options.metric_for_best_model.c_str(),

@@ -94,7 +94,8 @@ void add_evaluation_options(CLI::App& app, TrainOptions& o) {
                  "Stop after this many evaluations without a better one; 0: never")
       ->group(group);
   app.add_option("--early_stopping_threshold", o.early_stopping_threshold, "What counts as better")->group(group);
-  app.add_option("--published_results", o.published_results, "CSV of published results by epoch, printed beside ours; looked for beside --config, too")
+  app.add_option("--published_results", o.published_results,
+                 "CSV of published results by epoch, printed beside ours; looked for beside --config, too")
       ->group(group)
       ->type_name("FILE");
 }

@@ -72,7 +72,8 @@ TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& aft
   }
   if (since_log_.examples > 0) log_last_step();
   if (job_.is_main() && !best_.any()) publish();
-  return {step_, in_all_.examples, in_all_.mean(), progress_.seconds(), step_ < plan_.total_steps, best_};
+  return {step_, in_all_.examples,  in_all_.mean(), progress_.seconds(), step_ < plan_.total_steps,
+          best_, advice_to_repeat()};
 }
 
 StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
@@ -154,7 +155,16 @@ void Trainer::evaluate(const ModelPublisher& publish) {
 
 void Trainer::give_new_advice() {
   for (const Advice& advice : advise(history_.training(), history_.evaluations(), model_.config().num_labels()))
-    if (advice_given_.insert(advice.topic).second) log_warning(advice.text);
+    if (advice_given_.emplace(advice.topic, step_).second) log_warning(advice.text);
+}
+
+std::vector<std::string> Trainer::advice_to_repeat() const {
+  std::vector<std::string> texts;
+  for (const Advice& advice : advise(history_.training(), history_.evaluations(), model_.config().num_labels())) {
+    const auto given = advice_given_.find(advice.topic);
+    if (given == advice_given_.end() || given->second < step_) texts.push_back(advice.text);
+  }
+  return texts;
 }
 
 EvalResult Trainer::run_evaluation() {

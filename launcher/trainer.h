@@ -2,7 +2,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <set>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -43,6 +43,7 @@ struct TrainSummary {
   double train_seconds = 0;
   bool stopped_early = false;
   BestModel best{"loss", 0, 0};
+  std::vector<std::string> advice;  // given in mid-run, worth repeating at the end with the last numbers
 };
 
 /// Called on every rank after each step.
@@ -68,6 +69,7 @@ class Trainer {
   void evaluate(const ModelPublisher& publish);
   EvalResult run_evaluation();
   void give_new_advice();
+  std::vector<std::string> advice_to_repeat() const;
   bool evaluation_is_due(bool end_of_epoch) const;
 
   const TrainOptions& options_;
@@ -93,7 +95,7 @@ class Trainer {
   };
   LossMean since_log_, since_evaluation_, in_all_;
   double smoothed_loss_ = 0;
-  std::set<std::string> advice_given_;  // topics
+  std::map<std::string, int64_t> advice_given_;  // topic -> step
 };
 
 }  // namespace lockstep

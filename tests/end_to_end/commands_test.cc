@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "launcher/exit_codes.h"
 #include "tests/end_to_end/program.h"
 #include "tests/support/tiny_world.h"
 

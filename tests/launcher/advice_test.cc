@@ -56,6 +56,10 @@ TEST(Advice, LossesAtChanceSuggestLookingAtTheLabels) {
   EXPECT_EQ(advice[0].topic, "chance");
 }
 
+TEST(Advice, ASlowStartIsNotChance) {
+  EXPECT_TRUE(advise({}, {evaluation(1, .6925, .6891), evaluation(2, .6780, .6865)}, 2).empty());
+}
+
 TEST(Advice, NearlyOneClassIsNamed) {
   const auto warnings = advise_on_labels({2, 998}, {"neg", "pos"});
   ASSERT_EQ(warnings.size(), 1u);

@@ -7,6 +7,7 @@
 #include "data/sampler.h"
 #include "dist/replica_check.h"
 #include "launcher/batch_view.h"
+#include "launcher/exit_codes.h"
 #include "tests/support/mpi_main.h"
 #include "tests/support/tiny_world.h"
 
