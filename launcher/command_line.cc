@@ -94,7 +94,7 @@ ConfigArguments read_config(const std::string& path, const std::vector<std::stri
       result.complaints += complaint("unknown key", item.fullname() + " in " + path, option.substr(2), app);
     } else if (!given.contains(option)) {
       for (const std::string& value : item.inputs)
-        result.arguments.push_back(option + "=" + value);
+        if (!value.empty()) result.arguments.push_back(option + "=" + value);  // "" is how "not given" is written
     }
   }
   return result;
