@@ -54,6 +54,8 @@ class TokenShardWriter {
 /// exactly what the format above says (links, filters, plugins, external or virtual storage are refused; declared sizes
 /// are held against the number of bytes), or if ids, offsets or labels are out of range; ContractError if schema, split
 /// or vocabulary are others than the contract's. Thread-safe.
+/// The caller has compared the bytes' sha256 with the manifest's: HDF5 1.10 itself reads out of bounds on some files
+/// with flipped bits (its H5Aopen; seen with AddressSanitizer), so damage must not reach it.
 TokenShard parse_token_shard(std::string_view bytes, const std::string& file, const ShardContract& contract);
 
 }  // namespace lockstep::data
