@@ -44,18 +44,20 @@ class DistilBert {
   /// classifier as it is.
   void initialize(uint64_t seed, bool only_head);
 
-  /// Host copies of flat vectors, `layout().size` floats: parameters in and out, gradients in and out (a range [begin,
-  /// end) of elements). On the CPU gradients() and parameters() are the storage itself and copies cost a memcpy.
+  /// Host copies of the flat parameters, `layout().size` floats.
   void get_parameters(std::span<float> out) const;
   void set_parameters(std::span<const float> values);
-  /// The flat gradient on the host: the storage itself on the CPU, a pinned mirror on a GPU (download before reading,
-  /// upload after writing; both do nothing on the CPU).
+  /// The flat gradient on the host: the storage itself on the CPU, a pinned mirror on a GPU (download elements [begin,
+  /// end) before reading, upload after writing; both do nothing on the CPU). Valid as long as the model.
   std::span<float> host_gradients();
   void download_gradients(int64_t begin, int64_t end);
   void upload_gradients(int64_t begin, int64_t end);
   void zero_gradients();
 
-  /// Row i: the logits of example i, without dropout. [examples * num_labels], row-major.
+  /// Row i: the logits of example i, without dropout. [examples * num_labels], row-major. Overwrites what
+  /// forward_backward() keeps, nothing else. Both throw ModelContractError naming the example if a token id, a label or
+  /// a length is beyond the model, std::invalid_argument if the input's vectors do not fit together; nothing is
+  /// changed.
   std::vector<float> logits(const PackedInput& input);
 
   /// Forward with dropout masks of (seed, step), then backward: adds gradient_scale * d(sum of cross-entropy losses) to
@@ -70,7 +72,7 @@ class DistilBert {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Sum and per-row values of softmax cross-entropy of logits [rows * classes] against labels; used by evaluation.
+/// Sum over rows of the softmax cross-entropy of logits [rows * classes] against labels, in double.
 double cross_entropy_sum(std::span<const float> logits, std::span<const int32_t> labels);
 
 /// Threads that LibTorch's and our own kernels use in this process.

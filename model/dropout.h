@@ -20,7 +20,8 @@ struct DropoutKey {
 /// values[i] *= keep(key, first + i) ? 1 / (1 - p) : 0, for i in [0, count). Element e is kept if its 16-bit draw is at
 /// least round(p * 65536): Philox-4x32-10 (Salmon et al., SC'11) with (seed, step) as key and (example, layer and site,
 /// e / 8) as counter gives eight draws. 0 <= p < 1; p = 0 changes nothing. Pure; any thread. `first` is a multiple
-/// of 8.
+/// of 8. Elements of an example of L tokens: token * dim + column (embeddings, feed-forward), column (classifier), and
+/// (head * L + query) * S + key with S = L rounded up to a multiple of 8 (attention).
 void apply_dropout(float* values, int64_t count, int64_t first, const DropoutKey& key, double p);
 
 }  // namespace lockstep::model

@@ -1,0 +1,93 @@
+// Devices run plain tensor operations where the host has kernels of its own. Both run on the host here.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "model/adamw_update.h"
+#include "model/attention.h"
+
+namespace lockstep::model {
+namespace {
+
+constexpr DropoutPlace kPlace = {{.seed = 9, .step = 2, .layer = 3, .site = DropoutSite::kAttention}, 0.3};
+
+TEST(DeviceOperations, DropTheSameElementsAsTheHost) {
+  const std::vector<int64_t> ids = {3, 12'345'678'901, 4};
+  const std::vector<int64_t> counters = {5, 1, 33};
+  const at::Tensor masks = mask_by_tensor_operations(ids, counters, kPlace, at::kCPU);
+  at::Tensor expected = at::ones({8 * (5 + 1 + 33)});
+  auto* values = expected.mutable_data_ptr<float>();
+  for (size_t i = 0; i < ids.size(); values += 8 * counters[i++])
+    apply_dropout(values, 8 * counters[i], 0, kPlace.of(ids[i]), kPlace.p);
+  EXPECT_TRUE(at::equal(masks, expected));
+}
+
+/// Attention's forward and backward on ragged sequences, on both ways.
+class AttentionWays : public testing::TestWithParam<double> {
+ protected:
+  static constexpr int64_t kHeads = 3;
+  static constexpr int64_t kHeadDim = 8;
+  static constexpr int64_t kTokens = 1 + 13 + 40;
+
+  void SetUp() override { place_.p = GetParam(); }
+
+  at::Tensor random(int64_t columns, uint64_t seed) const {
+    return at::randn({kTokens, columns}, at::detail::createCPUGenerator(seed));
+  }
+
+  const std::vector<int32_t> offsets_ = {0, 1, 14, kTokens};
+  const std::vector<int64_t> ids_ = {8, 70, 6};
+  const Examples examples_ = {offsets_, ids_};
+  DropoutPlace place_ = kPlace;
+  Attention attention_{kHeads, kHeadDim};
+  const at::Tensor qkv_ = random(3 * kHeads * kHeadDim, 1);
+  const at::Tensor context_gradient_ = random(kHeads * kHeadDim, 2);
+};
+
+TEST_P(AttentionWays, AgreeForwardAndBackward) {
+  const at::Tensor host = at::zeros({kTokens, kHeads * kHeadDim});
+  const at::Tensor device = at::zeros_like(host);
+  attention_.forward_on_host(qkv_, examples_, place_, host);
+  attention_.forward_on_device(qkv_, examples_, place_, device);
+  // Sums of at most 40 float32 terms of order one, in another order.
+  EXPECT_TRUE(at::allclose(host, device, 1e-5, 1e-5));
+
+  const at::Tensor host_gradient = at::zeros_like(qkv_);
+  const at::Tensor device_gradient = at::zeros_like(qkv_);
+  attention_.backward_on_host(qkv_, host, context_gradient_, examples_, place_, host_gradient);
+  attention_.backward_on_device(qkv_, context_gradient_, examples_, place_, device_gradient);
+  EXPECT_TRUE(at::allclose(host_gradient, device_gradient, 1e-5, 1e-5));
+}
+
+INSTANTIATE_TEST_SUITE_P(Rates, AttentionWays, testing::Values(0.0, 0.3));
+
+TEST(DeviceOperations, UpdateAsTheHostDoes) {
+  const AdamWScalars scalars = {.clip = 0.5F,
+                                .keep = 0.99F,
+                                .first_weight = 0.1F,
+                                .second_decay = 0.999F,
+                                .second_weight = 0.001F,
+                                .root_correction = 0.0447F,
+                                .epsilon = 1e-8F,
+                                .step_size = 0.01F};
+  constexpr int64_t kCount = 70'001;  // more than two blocks, and a rest
+  const auto make = [] {
+    at::Tensor four = at::randn({4, kCount}, at::detail::createCPUGenerator(5));
+    four[3].abs_();  // v
+    return four;
+  };
+  at::Tensor host = make();
+  at::Tensor device = make();
+  const auto row = [&](int64_t i) { return host[i].mutable_data_ptr<float>(); };
+  adamw_update_on_host(row(0), row(1), row(2), row(3), kCount, scalars);
+  adamw_update_on_device(device[0], device[1], device[2], device[3], scalars);
+  EXPECT_TRUE(at::allclose(host, device, 1e-6, 1e-6));  // the same operations; some ATen kernels fuse a multiply-add
+}
+
+TEST(SquareSum, IsTheSumInDouble) {
+  const at::Tensor values = at::randn({70'001}, at::detail::createCPUGenerator(6));
+  const double expected = values.to(at::kDouble).square().sum().item<double>();
+  EXPECT_NEAR(square_sum_on_host(values.const_data_ptr<float>(), 70'001), expected, 1e-12 * expected);
+}
+
+}  // namespace
+}  // namespace lockstep::model

@@ -1,0 +1,108 @@
+#include "model/optimizer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "tests/model/tiny_model.h"
+
+namespace lockstep::model {
+namespace {
+
+void fill_gradients(DistilBert& model, float value) {
+  std::ranges::fill(model.host_gradients(), value);
+}
+
+TEST(AdamW, FirstStepMovesEveryParameterByTheLearningRateAgainstItsGradient) {
+  DistilBert model = tiny_model();
+  const std::vector<float> before = parameters_of(model);
+  fill_gradients(model, 0.5F);
+  AdamW(model, {.max_grad_norm = 0}).step(1e-3);
+  const std::vector<float> after = parameters_of(model);
+  // m / bias and sqrt(v / bias) are the gradient itself after one step; weights below 4 round to 2e-7.
+  for (size_t i = 0; i < before.size(); ++i)
+    EXPECT_NEAR(after[i], before[i] - 1e-3F, 5e-7F) << i;
+}
+
+TEST(AdamW, ReturnsTheNormBeforeClippingAndZeroesTheGradients) {
+  DistilBert model = tiny_model();
+  fill_gradients(model, 2.0F);
+  AdamW optimizer(model, {});
+  EXPECT_DOUBLE_EQ(optimizer.step(1e-3), 2 * std::sqrt(static_cast<double>(model.layout().size)));
+  for (const float gradient : model.host_gradients())
+    EXPECT_EQ(gradient, 0);
+  EXPECT_EQ(optimizer.steps(), 1);
+}
+
+TEST(AdamW, ClipsTheWholeGradientToItsLargestNorm) {
+  DistilBert clipped = tiny_model();
+  DistilBert small = tiny_model();
+  const auto norm = static_cast<float>(std::sqrt(static_cast<double>(clipped.layout().size)));
+  AdamW clipping(clipped, {.epsilon = 1, .max_grad_norm = 0.5});  // a large epsilon: the size of the gradient shows
+  AdamW free(small, {.epsilon = 1, .max_grad_norm = 0});
+  fill_gradients(clipped, 1.0F);
+  fill_gradients(small, 0.5F / norm);
+  clipping.step(0.1);
+  free.step(0.1);
+  const std::vector<float> a = parameters_of(clipped);
+  const std::vector<float> b = parameters_of(small);
+  for (size_t i = 0; i < a.size(); ++i)
+    EXPECT_NEAR(a[i], b[i], 2e-7F) << i;  // the clip factor rounds to float
+}
+
+TEST(AdamW, DecaysOnlyTheSlotsThatSaySo) {
+  DistilBert model = tiny_model();
+  const std::vector<float> before = parameters_of(model);
+  AdamW(model, {.weight_decay = 0.5}).step(0.1);  // gradients are zero: nothing else moves
+  const std::vector<float> after = parameters_of(model);
+  for (const ParameterSlot& slot : model.layout().slots)
+    for (int64_t i = slot.offset; i < slot.offset + slot.size; ++i)
+      EXPECT_EQ(after[i], slot.decay ? before[i] * 0.95F : before[i]) << slot.name;
+}
+
+TEST(AdamW, ANonFiniteGradientLeavesEverythingButTheGradientsAsItWas) {
+  for (const float poison : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    DistilBert poisoned = tiny_model();
+    DistilBert spared = tiny_model();
+    AdamW first(poisoned, {});
+    AdamW second(spared, {});
+    fill_gradients(poisoned, 0.1F);
+    fill_gradients(spared, 0.1F);
+    first.step(1e-2);
+    second.step(1e-2);
+    poisoned.host_gradients()[17] = poison;
+    EXPECT_FALSE(std::isfinite(first.step(1e-2)));
+    EXPECT_EQ(first.steps(), 1);
+    for (const float gradient : poisoned.host_gradients())
+      EXPECT_EQ(gradient, 0);
+    fill_gradients(poisoned, 0.2F);  // m, v and the step count show in the next step
+    fill_gradients(spared, 0.2F);
+    first.step(1e-2);
+    second.step(1e-2);
+    EXPECT_EQ(parameters_of(poisoned), parameters_of(spared));
+  }
+}
+
+TEST(AdamW, GivesTheSameBitsForAnyNumberOfThreads) {
+  const int threads = compute_threads();
+  std::vector<std::vector<float>> results;
+  for (const int count : {1, 2, 3}) {
+    set_compute_threads(count);
+    DistilBert model = tiny_model();
+    AdamW optimizer(model, {.weight_decay = 0.01});
+    for (int step = 0; step < 3; ++step) {
+      int64_t i = 0;
+      for (float& gradient : model.host_gradients())
+        gradient = std::sin(static_cast<float>(++i + step));
+      optimizer.step(1e-2);
+    }
+    results.push_back(parameters_of(model));
+  }
+  set_compute_threads(threads);
+  EXPECT_EQ(results[0], results[1]);
+  EXPECT_EQ(results[0], results[2]);
+}
+
+}  // namespace
+}  // namespace lockstep::model

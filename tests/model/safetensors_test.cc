@@ -1,0 +1,153 @@
+#include "model/safetensors.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <fstream>
+
+#include "model/error.h"
+#include "tests/support/process.h"
+
+namespace lockstep::model {
+namespace {
+
+/// A file of these parts; the length field says what the header has unless told otherwise.
+void write_raw(const std::string& path, const std::string& header, const std::string& data, uint64_t length = ~0ULL) {
+  if (length == ~0ULL) length = header.size();
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(&length), sizeof(length));
+  file << header << data;
+}
+
+std::string complaint_about(const std::string& path) {
+  try {
+    SafetensorsFile::open(path);
+  } catch (const ModelFileError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+constexpr const char* kA = R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]})";
+
+TEST(Safetensors, GivesBackWhatWasWritten) {
+  const tests::TemporaryFolder folder;
+  const std::vector<float> a = {1, -2.5F, 3e38F, 0, 1e-42F, 7};
+  const std::vector<float> b = {42};
+  const TensorToWrite tensors[] = {{"a", {2, 3}, a}, {"scalar", {}, b}, {"empty", {0, 4}, {}}};
+  write_safetensors(folder / "file", tensors);
+  const SafetensorsFile file = SafetensorsFile::open(folder / "file");
+  EXPECT_EQ(file.tensors().size(), 3U);
+  EXPECT_EQ(file.tensors().at("a").shape, (std::vector<int64_t>{2, 3}));
+  EXPECT_EQ(file.floats("a"), a);
+  EXPECT_EQ(file.floats("scalar"), b);
+  EXPECT_TRUE(file.floats("empty").empty());
+}
+
+TEST(Safetensors, WidensHalfAndBfloat16Exactly) {
+  const tests::TemporaryFolder folder;
+  const uint16_t half[] = {0x3C00, 0xC000, 0x0001, 0x7BFF, 0x8000, 0x7C00, 0x03FF};
+  const uint16_t brain[] = {0x3F80, 0xC000, 0x7F7F};
+  std::string data(sizeof(half) + sizeof(brain), '\0');
+  std::memcpy(data.data(), half, sizeof(half));
+  std::memcpy(data.data() + sizeof(half), brain, sizeof(brain));
+  write_raw(folder / "file", R"({"h":{"dtype":"F16","shape":[7],"data_offsets":[0,14]},
+                                 "b":{"dtype":"BF16","shape":[3],"data_offsets":[14,20]}})",
+            data);
+  const SafetensorsFile file = SafetensorsFile::open(folder / "file");
+  EXPECT_EQ(file.floats("h"), (std::vector<float>{1, -2, 0x1p-24F, 65504, -0.0F, INFINITY, 1023 * 0x1p-24F}));
+  EXPECT_EQ(file.floats("b"), (std::vector<float>{1, -2, 0x1.fep127F}));
+}
+
+TEST(Safetensors, ATensorOfIntegersIsNotReadAsFloats) {
+  const tests::TemporaryFolder folder;
+  write_raw(folder / "file", R"({"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}})", "12345678");
+  const SafetensorsFile file = SafetensorsFile::open(folder / "file");
+  EXPECT_THROW(file.floats("a"), ModelContractError);
+  EXPECT_THROW(file.floats("b"), ModelContractError);
+}
+
+struct Damage {
+  const char* name;
+  std::string header;
+  std::string data;
+  const char* complaint;
+
+  friend void PrintTo(const Damage& damage, std::ostream* out) { *out << damage.name; }
+};
+
+class DamagedSafetensors : public testing::TestWithParam<Damage> {};
+
+TEST_P(DamagedSafetensors, AreRefusedWithTheReason) {
+  const tests::TemporaryFolder folder;
+  write_raw(folder / "file", GetParam().header, GetParam().data);
+  const std::string complaint = complaint_about(folder / "file");
+  EXPECT_NE(complaint.find(folder / "file"), std::string::npos) << complaint;
+  EXPECT_NE(complaint.find(GetParam().complaint), std::string::npos) << complaint;
+}
+
+std::string one(const std::string& entry) {
+  return "{\"a\":" + entry + "}";
+}
+std::string with(const std::string& second) {
+  return "{" + std::string(kA) + "," + second + "}";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, DamagedSafetensors,
+    testing::Values(
+        Damage{"NotJson", "{\"a\":", "", "not valid JSON"}, Damage{"NotAnObject", "[]", "", "expected a JSON object"},
+        Damage{"TwoOfOneName", with(R"("a":{"dtype":"F32","shape":[2],"data_offsets":[8,16]})"), std::string(16, 'x'),
+               "stands twice"},
+        Damage{"TwoOfOneField", one(R"({"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]})"), "12345678",
+               "stands twice"},
+        Damage{"Overlap", with(R"("b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]})"), std::string(12, 'x'),
+               "overlaps"},
+        Damage{"Gap", with(R"("b":{"dtype":"F32","shape":[2],"data_offsets":[12,20]})"), std::string(20, 'x'),
+               "a gap before it"},
+        Damage{"DataCutShort", "{" + std::string(kA) + "}", "1234567", "cut short"},
+        Damage{"DataTooLong", "{" + std::string(kA) + "}", "123456789", "something follows"},
+        Damage{"SizeOverflows", one(R"({"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]})"),
+               "12345678", "overflows"},
+        Damage{"SideBeyondInt64", one(R"({"dtype":"U8","shape":[9223372036854775808],"data_offsets":[0,8]})"),
+               "12345678", "overflows"},
+        Damage{"NegativeSide", one(R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})"), "12345678",
+               "not a natural number"},
+        Damage{"BytesOfAnotherShape", one(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})"), "12345678",
+               "do not span the 12 bytes"},
+        Damage{"BytesOfAnotherType", one(R"({"dtype":"F16","shape":[2],"data_offsets":[0,8]})"), "12345678",
+               "do not span the 4 bytes"},
+        Damage{"RangeBackwards", one(R"({"dtype":"F32","shape":[2],"data_offsets":[8,0]})"), "12345678", "do not span"},
+        Damage{"RangeNotAPair", one(R"({"dtype":"F32","shape":[2],"data_offsets":[8]})"), "12345678",
+               "expected [begin, end]"},
+        Damage{"UnknownType", one(R"({"dtype":"F31","shape":[2],"data_offsets":[0,8]})"), "12345678", "unknown dtype"},
+        Damage{"NoShape", one(R"({"dtype":"F32","form":[2],"data_offsets":[0,8]})"), "12345678", "has no \"shape\""},
+        Damage{"UnknownField", one(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1})"), "12345678",
+               "expected dtype, shape"}),
+    [](const auto& damage) { return damage.param.name; });
+
+TEST(DamagedSafetensorsLength, IsRefusedBeforeTheHeaderIsRead) {
+  const tests::TemporaryFolder folder;
+  write_raw(folder / "long", "{}", "", 100'000'001);
+  EXPECT_NE(complaint_about(folder / "long").find("the format allows 100000000"), std::string::npos);
+  write_raw(folder / "short", "{}", "", 3);
+  EXPECT_NE(complaint_about(folder / "short").find("cut short"), std::string::npos);
+  std::ofstream(folder / "stub") << "1234567";
+  EXPECT_NE(complaint_about(folder / "stub").find("too few"), std::string::npos);
+  std::ofstream(folder / "empty").close();
+  EXPECT_NE(complaint_about(folder / "empty").find("too few"), std::string::npos);
+  EXPECT_NE(complaint_about(folder / "missing").find("cannot be opened"), std::string::npos);
+}
+
+TEST(SafetensorsWriter, NamesThePathThatCannotBeWritten) {
+  try {
+    write_safetensors("/dev/full", std::vector<TensorToWrite>{});
+    FAIL() << "no error";
+  } catch (const std::system_error& error) {
+    EXPECT_NE(std::string(error.what()).find("/dev/full"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace lockstep::model
