@@ -2,17 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+
+#include "launcher/format.h"
 
 namespace lockstep {
 
 namespace {
-
-std::string sentence(const char* format, auto... values) {
-  char buffer[512];
-  std::snprintf(buffer, sizeof buffer, format, values...);
-  return buffer;
-}
 
 using Evaluations = std::vector<EvalRecord>;
 
@@ -25,11 +20,11 @@ void advise_on_overfitting(const Evaluations& evaluations, std::vector<Advice>& 
   if (evaluations.end() - best < 3) return;
   const EvalRecord& last = evaluations.back();
   if (last.result.loss < best->result.loss * 1.02 || last.training_loss >= best->training_loss) return;
-  advice.push_back({"overfitting", sentence("validation loss rose from %.4f (epoch %.2f) to %.4f while training loss "
-                                            "fell from %.4f to %.4f: the model memorizes. Keep epoch "
-                                            "%.2f (--load_best_model_at_end), train fewer epochs, or raise --dropout",
-                                            best->result.loss, best->epoch, last.result.loss, best->training_loss,
-                                            last.training_loss, best->epoch)});
+  advice.push_back({"overfitting", formatted("validation loss rose from %.4f (epoch %.2f) to %.4f while training loss "
+                                             "fell from %.4f to %.4f: the model memorizes. Keep epoch "
+                                             "%.2f (--load_best_model_at_end), train fewer epochs, or raise --dropout",
+                                             best->result.loss, best->epoch, last.result.loss, best->training_loss,
+                                             last.training_loss, best->epoch)});
 }
 
 /// More than half of the changes between records reverse direction and the swings exceed a fifth of the loss.
@@ -50,10 +45,10 @@ void advise_on_oscillation(const std::vector<TrainRecord>& training, std::vector
   const double fall = records[0].loss - records[kWindow - 1].loss;
   // 0.35: a mean over few examples swings by itself; half-decided losses near 0 do not matter.
   if (reversals >= 4 && mean > 0.3 && swing > 0.35 * mean && fall < swing)
-    advice.push_back({"oscillation", sentence("training loss swings by %.2f around %.2f without falling: the learning "
-                                              "rate is too high for it; try half of --learning_rate, "
-                                              "or --warmup_steps 0.1",
-                                              swing, mean)});
+    advice.push_back({"oscillation", formatted("training loss swings by %.2f around %.2f without falling: the learning "
+                                               "rate is too high for it; try half of --learning_rate, "
+                                               "or --warmup_steps 0.1",
+                                               swing, mean)});
 }
 
 /// All losses within 2 % of chance, and training loss not even 1 % lower than in the beginning.
@@ -66,10 +61,10 @@ void advise_on_chance(const Evaluations& evaluations, int64_t classes, std::vect
   if (!std::all_of(evaluations.begin(), evaluations.end(), at_chance)) return;
   if (evaluations.back().training_loss < 0.99 * evaluations.front().training_loss) return;
   advice.push_back(
-      {"chance", sentence("after %zu evaluations training and validation loss are still at chance (%.3f for "
-                          "%lld classes): look at the labels (lockstep prepare prints their counts) and at "
-                          "a few examples, then at --learning_rate",
-                          evaluations.size(), chance, static_cast<long long>(classes))});
+      {"chance", formatted("after %zu evaluations training and validation loss are still at chance (%.3f for "
+                           "%lld classes): look at the labels (lockstep prepare prints their counts) and at "
+                           "a few examples, then at --learning_rate",
+                           evaluations.size(), chance, static_cast<long long>(classes))});
 }
 
 }  // namespace
@@ -93,11 +88,11 @@ std::vector<std::string> advise_on_labels(const std::vector<int64_t>& examples_p
     const double share =
         static_cast<double>(examples_per_label[label]) / static_cast<double>(std::max<int64_t>(1, total));
     if (share > 0.95)
-      advice.push_back(
-          sentence("%.1f %% of the training examples are labelled %s: the model can be right by always answering that; "
-                   "look at recall and F1, "
-                   "not at accuracy",
-                   share * 100, names[label].c_str()));
+      advice.push_back(formatted(
+          "%.1f %% of the training examples are labelled %s: the model can be right by always answering that; "
+          "look at recall and F1, "
+          "not at accuracy",
+          share * 100, names[label].c_str()));
     if (examples_per_label[label] == 0) advice.push_back("no training example is labelled " + names[label]);
   }
   return advice;

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <fstream>
-#include <numeric>
 #include <set>
 
+#include "data/spelling.h"
 #include "launcher/errors.h"
 
 namespace lockstep {
@@ -27,21 +27,6 @@ std::string with_underscores(std::string argument) {
   return argument;
 }
 
-size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
-}
-
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options())
@@ -51,7 +36,7 @@ std::vector<std::string> option_names(const CLI::App& app) {
 }
 
 std::string complaint(const std::string& what, const std::string& shown, const std::string& name, const CLI::App& app) {
-  const std::string nearest = nearest_name(name, option_names(app));
+  const std::string nearest = data::nearest(name, option_names(app));
   return "\n  " + what + " " + shown + (nearest.empty() ? "" : "; did you mean --" + nearest + "?");
 }
 
@@ -101,19 +86,6 @@ ConfigArguments read_config(const std::string& path, const std::vector<std::stri
 }
 
 }  // namespace
-
-std::string nearest_name(const std::string& name, const std::vector<std::string>& known) {
-  std::string best;
-  size_t best_distance = std::max<size_t>(2, name.size() / 3) + 1;
-  for (const std::string& candidate : known) {
-    const size_t distance = edit_distance(name, candidate);
-    if (distance < best_distance) {
-      best = candidate;
-      best_distance = distance;
-    }
-  }
-  return best;
-}
 
 std::unique_ptr<CLI::App> make_app(const std::string& name, const std::string& description, const std::string& footer) {
   auto app = std::make_unique<CLI::App>(description, name);

@@ -23,7 +23,4 @@ void accept_config_file(CLI::App& app, std::string& path);
 /// HelpRequested, or UsageError that lists every unknown option and key at once, each with the nearest known one.
 void parse_command_line(CLI::App& app, std::vector<std::string> arguments);
 
-/// The member of `known` that `name` is most likely a misspelling of, or "".
-std::string nearest_name(const std::string& name, const std::vector<std::string>& known);
-
 }  // namespace lockstep

@@ -3,9 +3,11 @@
 #include <cstdio>
 
 #include "data/hdf5_version.h"
+#include "data/spelling.h"
 #include "dist/mpi_environment.h"
 #include "launcher/command_line.h"
 #include "launcher/errors.h"
+#include "launcher/format.h"
 #include "launcher/log.h"
 #include "model/distilbert.h"
 
@@ -31,9 +33,7 @@ std::string overview() {
       "lockstep - distributed fine-tuning of DistilBERT text classifiers\n\nUsage: lockstep COMMAND "
       "[OPTIONS]\n\nCommands:\n";
   for (const Command& command : kCommands) {
-    char line[160];
-    std::snprintf(line, sizeof line, "  %-10s%s\n", command.name, command.purpose);
-    text += line;
+    text += formatted("  %-10s%s\n", command.name, command.purpose);
   }
   return text +
          "\nlockstep COMMAND --help explains a command's options and shows examples. lockstep --version tells what "
@@ -56,7 +56,7 @@ int dispatch(const std::vector<std::string>& arguments) {
     if (name == command.name) return command.run({arguments.begin() + 1, arguments.end()});
     names.emplace_back(command.name);
   }
-  const std::string nearest = nearest_name(name, names);
+  const std::string nearest = data::nearest(name, names);
   throw UsageError("no such command: " + printable_text(name) +
                    (nearest.empty() ? "" : "; did you mean " + nearest + "?") + "\nSee lockstep --help.");
 }

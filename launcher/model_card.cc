@@ -1,20 +1,14 @@
-#include <cstdio>
 #include <filesystem>
 
 #include "data/hdf5_version.h"
 #include "dist/mpi_environment.h"
+#include "launcher/format.h"
 #include "launcher/run_report.h"
 #include "model/distilbert.h"
 
 namespace lockstep {
 
 namespace {
-
-std::string text(const char* format, auto... values) {
-  char buffer[512];
-  std::snprintf(buffer, sizeof buffer, format, values...);
-  return buffer;
-}
 
 /// As YAML wants any string: in double quotes, with JSON's escapes.
 std::string quoted(const std::string& value) {
@@ -52,7 +46,8 @@ std::string front_matter(const RunReport& report, const EvalRecord* evaluation) 
       quoted(report.dataset_name) + "\n      type: " + quoted(report.dataset_name) +
       "\n      split: " + quoted(report.eval_split) + "\n    metrics:\n";
   for (const Headline& headline : headlines_of(evaluation->result))
-    yaml += text("    - name: %s\n      type: %s\n      value: %.4f\n", headline.name, headline.type, headline.value);
+    yaml +=
+        formatted("    - name: %s\n      type: %s\n      value: %.4f\n", headline.name, headline.type, headline.value);
   return yaml + "---\n";
 }
 
@@ -64,11 +59,11 @@ std::string introduction(const RunReport& report, const EvalRecord* evaluation) 
       name + "\n\nThis model is a fine-tuned version of " + short_name(report.base_model) + " on the " +
       report.dataset_name + " dataset.\n";
   if (evaluation == nullptr) return markdown;
-  markdown += text("It achieves the following results on %lld examples of its %s split:\n",
-                   static_cast<long long>(report.eval_examples), report.eval_split.c_str());
-  markdown += text("- Loss: %.4f\n", evaluation->result.loss);
+  markdown += formatted("It achieves the following results on %lld examples of its %s split:\n",
+                        static_cast<long long>(report.eval_examples), report.eval_split.c_str());
+  markdown += formatted("- Loss: %.4f\n", evaluation->result.loss);
   for (const Headline& headline : headlines_of(evaluation->result))
-    markdown += text("- %s: %.4f\n", headline.name, headline.value);
+    markdown += formatted("- %s: %.4f\n", headline.name, headline.value);
   if (report.options.load_best_model_at_end && report.eval_split == "test")
     markdown += "\nThe epoch was chosen on the test split, so these figures are optimistic for unseen texts.\n";
   return markdown;
@@ -87,26 +82,26 @@ std::string hyperparameters(const RunReport& report) {
   std::string list =
       "\n## Training procedure\n\n### Training hyperparameters\n\nThe following hyperparameters were used during "
       "training:\n";
-  list += text("- learning_rate: %g\n- train_batch_size: %lld\n- eval_batch_size: %lld\n- seed: %llu\n",
-               o.learning_rate, static_cast<long long>(per_device),
-               static_cast<long long>(o.per_device_eval_batch_size), static_cast<unsigned long long>(o.seed));
+  list += formatted("- learning_rate: %g\n- train_batch_size: %lld\n- eval_batch_size: %lld\n- seed: %llu\n",
+                    o.learning_rate, static_cast<long long>(per_device),
+                    static_cast<long long>(o.per_device_eval_batch_size), static_cast<unsigned long long>(o.seed));
   if (report.world_size > 1)
-    list += text("- distributed_type: %s\n- num_devices: %d\n", report.device == "cpu" ? "multi-CPU" : "multi-GPU",
-                 report.world_size);
+    list += formatted("- distributed_type: %s\n- num_devices: %d\n", report.device == "cpu" ? "multi-CPU" : "multi-GPU",
+                      report.world_size);
   if (report.plan.accumulation > 1)
-    list += text("- gradient_accumulation_steps: %lld\n", static_cast<long long>(report.plan.accumulation));
+    list += formatted("- gradient_accumulation_steps: %lld\n", static_cast<long long>(report.plan.accumulation));
   if (report.plan.global_batch != per_device)
-    list += text("- total_train_batch_size: %lld\n", static_cast<long long>(report.plan.global_batch));
-  list += text(
+    list += formatted("- total_train_batch_size: %lld\n", static_cast<long long>(report.plan.global_batch));
+  list += formatted(
       "- optimizer: AdamW with betas=(%g,%g) and epsilon=%g, weight_decay=%g, max_grad_norm=%g\n- lr_scheduler_type: "
       "%s\n",
       o.adam_beta1, o.adam_beta2, o.adam_epsilon, o.weight_decay, o.max_grad_norm, o.lr_scheduler_type.c_str());
   if (report.plan.schedule.warmup_steps > 0)
-    list += text("- lr_scheduler_warmup_steps: %lld\n", static_cast<long long>(report.plan.schedule.warmup_steps));
-  list += o.max_steps > 0 ? text("- training_steps: %lld\n", static_cast<long long>(o.max_steps))
-                          : text("- num_epochs: %g\n", o.num_train_epochs);
-  return list + text("- max_seq_length: %d\n- max_train_samples: %lld\n", o.max_seq_length,
-                     static_cast<long long>(report.plan.examples));
+    list += formatted("- lr_scheduler_warmup_steps: %lld\n", static_cast<long long>(report.plan.schedule.warmup_steps));
+  list += o.max_steps > 0 ? formatted("- training_steps: %lld\n", static_cast<long long>(o.max_steps))
+                          : formatted("- num_epochs: %g\n", o.num_train_epochs);
+  return list + formatted("- max_seq_length: %d\n- max_train_samples: %lld\n", o.max_seq_length,
+                          static_cast<long long>(report.plan.examples));
 }
 
 std::string results(const RunHistory& history) {
@@ -117,7 +112,8 @@ std::string results(const RunHistory& history) {
       "|:-------------:|:-----:|:----:|:---------------:|:--------:|:---------:|:------:|:------:|\n";
   for (const EvalRecord& record : history.evaluations()) {
     const model::ClassificationMetrics& m = record.result.metrics;
-    table += text("| %.4f | %.4g | %lld | %.4f | %.4f | %.4f | %.4f | %.4f |\n", record.training_loss, record.epoch,
+    table +=
+        formatted("| %.4f | %.4g | %lld | %.4f | %.4f | %.4f | %.4f | %.4f |\n", record.training_loss, record.epoch,
                   static_cast<long long>(record.step), record.result.loss, m.accuracy, m.precision, m.recall, m.f1);
   }
   return table;

@@ -1,9 +1,9 @@
-#include <cstdio>
 
 #include "data/prepare.h"
 #include "launcher/command_line.h"
 #include "launcher/commands.h"
 #include "launcher/errors.h"
+#include "launcher/format.h"
 #include "launcher/log.h"
 #include "launcher/machine.h"
 #include "launcher/model_folder.h"
@@ -53,20 +53,15 @@ std::unique_ptr<CLI::App> make_prepare_app(data::PrepareOptions& o, std::string&
   return app;
 }
 
-std::string text(const char* format, auto... values) {
-  char buffer[256];
-  std::snprintf(buffer, sizeof buffer, format, values...);
-  return buffer;
-}
-
 void print_split(const std::string& name, const data::SplitEntry& split) {
   const double examples = static_cast<double>(std::max<int64_t>(1, split.examples));
   std::string labels;
   for (const auto& [label, count] : split.examples_per_label)
     labels += (labels.empty() ? "" : ", ") + printable_text(label) + " " + std::to_string(count);
-  log_info(text("%-10s %8lld examples (%s), %lld tokens, %.1f on average, %.1f %% truncated", name.c_str(),
-                static_cast<long long>(split.examples), labels.c_str(), static_cast<long long>(split.tokens),
-                static_cast<double>(split.tokens) / examples, 100 * static_cast<double>(split.truncated) / examples));
+  log_info(formatted("%-10s %8lld examples (%s), %lld tokens, %.1f on average, %.1f %% truncated", name.c_str(),
+                     static_cast<long long>(split.examples), labels.c_str(), static_cast<long long>(split.tokens),
+                     static_cast<double>(split.tokens) / examples,
+                     100 * static_cast<double>(split.truncated) / examples));
 }
 
 void print_report(const data::PrepareReport& report, const std::filesystem::path& output) {
@@ -89,12 +84,12 @@ int prepare_command(const std::vector<std::string>& arguments) {
   options.model = find_model_folder(model);
   const ProgressStyle style = detect_progress_style();
   std::unique_ptr<Progress> progress;
-  std::string current;
+  std::pair<std::string, int64_t> shown;  // split and total; the total is 0 while the source is read
   const auto report = data::prepare(options, [&](const std::string& split, int64_t done, int64_t total) {
-    if (split != current) {
+    if (shown != std::pair(split, total)) {
       progress.reset();
       progress = std::make_unique<Progress>(style, split, total, "texts");
-      current = split;
+      shown = {split, total};
     }
     progress->update(done, "");
   });

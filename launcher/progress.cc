@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <string_view>
 
+#include "launcher/format.h"
 #include "launcher/log.h"
 
 namespace lockstep {
@@ -49,16 +50,9 @@ void clear_progress_line() {
 }
 
 std::string format_duration(double seconds) {
-  const auto total = static_cast<int64_t>(std::max(seconds, 0.0) + 0.5);
-  char text[32];
-  if (total >= 3600) {
-    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", static_cast<long long>(total / 3600),
-                  static_cast<long long>(total / 60 % 60), static_cast<long long>(total % 60));
-  } else {
-    std::snprintf(text, sizeof text, "%02lld:%02lld", static_cast<long long>(total / 60),
-                  static_cast<long long>(total % 60));
-  }
-  return text;
+  const auto total = static_cast<long long>(std::max(seconds, 0.0) + 0.5);
+  const std::string minutes = formatted("%02lld:%02lld", total / 60 % 60, total % 60);
+  return total >= 3600 ? formatted("%lld:", total / 3600) + minutes : minutes;
 }
 
 Progress::Progress(ProgressStyle style, std::string what, int64_t total, std::string unit)
@@ -101,6 +95,7 @@ std::string Progress::render(int64_t done, const std::string& details) const {
   const double share = total_ > 0 ? static_cast<double>(done) / static_cast<double>(total_) : 0;
   const double elapsed = seconds();
   const double left = share > 0 ? elapsed / share * (1 - share) : 0;
+  if (total_ <= 0) return what_ + " " + std::to_string(done) + " " + unit_ + " | " + format_duration(elapsed);
   std::string bar;
   if (style_ == ProgressStyle::kBar) {
     constexpr int kWidth = 20;
@@ -109,9 +104,8 @@ std::string Progress::render(int64_t done, const std::string& details) const {
       bar += i < full ? "━" : "─";
     bar += ' ';
   }
-  char numbers[96];
-  std::snprintf(numbers, sizeof numbers, "%3.0f%% %lld/%lld %s", share * 100, static_cast<long long>(done),
-                static_cast<long long>(total_), unit_.c_str());
+  const std::string numbers = formatted("%3.0f%% %lld/%lld %s", share * 100, static_cast<long long>(done),
+                                        static_cast<long long>(total_), unit_.c_str());
   const std::string head = what_ + " " + bar + numbers;
   return head + (details.empty() ? "" : " | " + details) + " | " + format_duration(elapsed) + " < " +
          format_duration(left);

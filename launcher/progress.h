@@ -22,7 +22,7 @@ std::string format_duration(double seconds);
 /// Progress of one long piece of work, with rate and time left.
 class Progress {
  public:
-  /// `what`: "training", "test"; `total` > 0 in `unit`s ("examples", "steps"). `first`: where a resumed piece begins.
+  /// `what`: "training", "test"; `total` in `unit`s ("examples", "steps"), 0 if it is not known.
   Progress(ProgressStyle style, std::string what, int64_t total, std::string unit);
   ~Progress();
   Progress(const Progress&) = delete;

@@ -1,28 +1,22 @@
 #include "launcher/results_table.h"
 
 #include <cmath>
-#include <cstdio>
 #include <fstream>
 #include <numeric>
 #include <sstream>
 
 #include "launcher/errors.h"
+#include "launcher/format.h"
 #include "launcher/log.h"
 
 namespace lockstep {
 
 namespace {
 
-std::string cell(const char* format, auto... values) {
-  char buffer[160];
-  std::snprintf(buffer, sizeof buffer, format, values...);
-  return buffer;
-}
-
 constexpr const char* kColumns = "%8s %9s %9s %9s %9s";
 
 std::string metric_cells(double loss, const model::ClassificationMetrics& m) {
-  return cell("%8.4f %9.4f %9.4f %9.4f %9.4f", loss, m.precision, m.recall, m.f1, m.accuracy);
+  return formatted("%8.4f %9.4f %9.4f %9.4f %9.4f", loss, m.precision, m.recall, m.f1, m.accuracy);
 }
 
 std::string metric_cells(const PublishedResult& p) {
@@ -30,8 +24,8 @@ std::string metric_cells(const PublishedResult& p) {
 }
 
 std::string row_of(const EvalRecord& record, int64_t best_step, const std::map<int64_t, PublishedResult>& published) {
-  std::string row = cell("%c%6.2f %7lld %11.4f  ", record.step == best_step ? '*' : ' ', record.epoch,
-                         static_cast<long long>(record.step), record.training_loss) +
+  std::string row = formatted("%c%6.2f %7lld %11.4f  ", record.step == best_step ? '*' : ' ', record.epoch,
+                              static_cast<long long>(record.step), record.training_loss) +
                     metric_cells(record.result.loss, record.result.metrics);
   const auto theirs = published.find(static_cast<int64_t>(std::llround(record.epoch)));
   const bool whole_epoch = std::abs(record.epoch - std::round(record.epoch)) < 1e-9;
@@ -80,9 +74,9 @@ std::map<int64_t, PublishedResult> read_published_results(const std::filesystem:
 
 std::string results_table(const std::string& heading, const std::vector<EvalRecord>& evaluations, int64_t best_step,
                           const std::map<int64_t, PublishedResult>& published) {
-  const std::string metric_names = cell(kColumns, "loss", "precision", "recall", "F1", "accuracy");
+  const std::string metric_names = formatted(kColumns, "loss", "precision", "recall", "F1", "accuracy");
   std::string table = heading + "\n";
-  if (!published.empty()) table += cell("%-77s  | %s\n", "", "published");
+  if (!published.empty()) table += formatted("%-77s  | %s\n", "", "published");
   table += "  epoch    step  train loss  " + metric_names + (published.empty() ? "" : "  | " + metric_names) + "\n";
   for (const EvalRecord& record : evaluations)
     table += row_of(record, best_step, published) + "\n";
@@ -111,7 +105,7 @@ std::string confusion_table(const model::ConfusionMatrix& matrix, const std::vec
 
 std::string accuracy_with_interval(const model::ConfusionMatrix& matrix) {
   const model::Interval interval = model::wilson_interval(correct(matrix), matrix.total());
-  return cell("%.4f (95 %%: %.4f to %.4f)", model::metrics_of(matrix).accuracy, interval.low, interval.high);
+  return formatted("%.4f (95 %%: %.4f to %.4f)", model::metrics_of(matrix).accuracy, interval.low, interval.high);
 }
 
 }  // namespace lockstep

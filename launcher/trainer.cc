@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <span>
 
 #include "data/sampler.h"
@@ -10,6 +9,7 @@
 #include "launcher/advice.h"
 #include "launcher/batch_view.h"
 #include "launcher/errors.h"
+#include "launcher/format.h"
 #include "launcher/log.h"
 
 namespace lockstep {
@@ -19,12 +19,6 @@ namespace {
 /// The same error on every rank, so that the job leaves in order.
 [[noreturn]] void fail_together(int exit_code, const std::string& message) {
   throw AgreedFailure(dist::Failure{0, exit_code, message});
-}
-
-std::string text(const char* format, auto... values) {
-  char buffer[256];
-  std::snprintf(buffer, sizeof buffer, format, values...);
-  return buffer;
 }
 
 model::AdamWOptions adamw_options(const TrainOptions& options) {
@@ -89,9 +83,9 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
   if (!std::isfinite(stats.loss) || !std::isfinite(stats.grad_norm))
     fail_together(
         kNumeric,
-        text("step %lld: loss %g, gradient norm %g; the update was withheld. A lower --learning_rate or a warm-up "
-             "(--warmup_steps 0.1) usually helps; the model in --output_dir is the one before",
-             static_cast<long long>(stats.step), stats.loss, stats.grad_norm));
+        formatted("step %lld: loss %g, gradient norm %g; the update was withheld. A lower --learning_rate or a warm-up "
+                  "(--warmup_steps 0.1) usually helps; the model in --output_dir is the one before",
+                  static_cast<long long>(stats.step), stats.loss, stats.grad_norm));
   return stats;
 }
 
@@ -113,9 +107,10 @@ void Trainer::observe(const StepStats& stats) {
   for (LossMean* mean : {&since_log_, &since_evaluation_, &in_all_})
     mean->add(stats);
   smoothed_loss_ = stats.step == 1 ? stats.loss : 0.9 * smoothed_loss_ + 0.1 * stats.loss;
-  progress_.update(stats.step, text("epoch %.2f/%g | loss %.4f | lr %.2e | %.1f examples/s", plan_.epoch_at(stats.step),
-                                    plan_.epoch_at(plan_.total_steps), smoothed_loss_, stats.learning_rate,
-                                    static_cast<double>(in_all_.examples) / std::max(progress_.seconds(), 1e-9)));
+  progress_.update(stats.step,
+                   formatted("epoch %.2f/%g | loss %.4f | lr %.2e | %.1f examples/s", plan_.epoch_at(stats.step),
+                             plan_.epoch_at(plan_.total_steps), smoothed_loss_, stats.learning_rate,
+                             static_cast<double>(in_all_.examples) / std::max(progress_.seconds(), 1e-9)));
   last_ = stats;
   if (stats.step % options_.logging_steps == 0) log_last_step();
 }
@@ -141,11 +136,11 @@ void Trainer::evaluate(const ModelPublisher& publish) {
   history_.add(EvalRecord{step_, plan_.epoch_at(step_), since_evaluation_.mean(), result});
   if (job_.is_main())
     log_info(
-        text("epoch %.2f, step %lld: training loss %.4f | eval loss %.4f, precision %.4f, recall %.4f, F1 %.4f, "
-             "accuracy %.4f (%s)",
-             plan_.epoch_at(step_), static_cast<long long>(step_), since_evaluation_.mean(), result.loss,
-             result.metrics.precision, result.metrics.recall, result.metrics.f1, result.metrics.accuracy,
-             format_duration(result.seconds).c_str()));
+        formatted("epoch %.2f, step %lld: training loss %.4f | eval loss %.4f, precision %.4f, recall %.4f, F1 %.4f, "
+                  "accuracy %.4f (%s)",
+                  plan_.epoch_at(step_), static_cast<long long>(step_), since_evaluation_.mean(), result.loss,
+                  result.metrics.precision, result.metrics.recall, result.metrics.f1, result.metrics.accuracy,
+                  format_duration(result.seconds).c_str()));
   since_evaluation_ = {};
   if (job_.is_main()) give_new_advice();
   const bool best = best_.observe(result, step_, plan_.epoch_at(step_));
