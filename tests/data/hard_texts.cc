@@ -39,8 +39,7 @@ std::vector<std::string> east_asia() {
       "㐀䶿一鿿 𠀀𪛟 𪜀𫜿 𫝀𫠟 𫠠 𫤟 𫤠𬺯 𬺰 𮯠 𰀀 𱍐",  // ends of the CJK blocks and
                                                                                          // extensions
       "豈 﨎 﫿 丽 𪘀",                                                            // compatibility ideographs
-      "한국어 ᄒ\u1161\u11ab 각 힣 ㅎㅏㄴ ﾡ",
-      "ひらがな カタカナ ガ か\u3099 ハ\u309a ｶﾞ ー々〆〇",
+      "한국어 ᄒ\u1161\u11ab 각 힣 ㅎㅏㄴ ﾡ", "ひらがな カタカナ ガ か\u3099 ハ\u309a ｶﾞ ー々〆〇",
       "「引用」『二重』（括弧）！？、。・…—～",
       "ＡＢＣ１２３！＂＃",                       // full width
       "a\u302Eb 가\u302e 나\u302f \u302a\u302e",  // Hangul and ideographic tone marks
