@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -9,21 +10,53 @@
 
 namespace lockstep::dist {
 
-/// Collectives of the training loop, on the memory its backend moves (MPI: host memory; NCCL, later: device memory).
-/// Every function is collective: all ranks call the same ones in the same order with the same sizes. Throws
-/// CommunicationError.
+using Clock = std::chrono::steady_clock;
+
+struct TimeSpan {
+  Clock::time_point begin;
+  Clock::time_point end;
+};
+
+/// What reductions cost in time.
+struct ReductionTimes {
+  /// In the order of starting. A reduction begins when its turn comes; waiting for the other ranks is part of it.
+  std::vector<TimeSpan> reductions;
+  /// How long training stood still for them: on the host the time spent in wait(), on a GPU the time from the end of
+  /// the work that made the last values until the end of the last reduction.
+  std::chrono::duration<double> exposed{0};
+};
+
+/// Collectives of the training loop, on the memory its backend moves (MPI: host memory; NCCL: device memory, where a
+/// span is an address and a count). One thread calls. Unless said otherwise a function is collective: all ranks call
+/// the same ones in the same order with the same sizes. Throws CommunicationError; after that only abort() and the
+/// destructor are of use.
 class Communicator {
  public:
+  /// As abort(). In an orderly end, all ranks have met on the control plane since their last wait().
   virtual ~Communicator() = default;
   virtual int rank() const = 0;
   virtual int world_size() const = 0;
 
-  /// values[i] = sum over ranks of values[i]; every rank gets the same bits.
-  virtual void all_reduce_sum(std::span<float> values) = 0;
-  /// Rank `root`'s bytes to all.
+  /// Begins values[i] = sum over ranks of values[i], in place; every rank gets the same bits. Reductions run one after
+  /// another, while the caller goes on; on a GPU each runs after the work queued on the compute stream so far. Until
+  /// wait() returns, `values` belong to the communicator.
+  virtual void start_all_reduce_sum(std::span<float> values) = 0;
+  /// Returns when every reduction that was started is done, for the host and for work that is queued from then on.
+  /// Throws what a reduction threw, and when the others have not come within the communicator's timeout.
+  virtual ReductionTimes wait() = 0;
+  /// Rank `root`'s bytes to all. Throws std::logic_error while reductions are pending.
   virtual void broadcast(std::span<std::byte> bytes, int root) = 0;
+  /// Throws std::logic_error while reductions are pending.
   virtual void barrier() = 0;
+
+  /// Not collective. Gives up on reductions that are pending: returns when nothing touches their values any more, or
+  /// else ends the process with `exit_code` at the deadline. Afterwards the other functions throw CommunicationError.
+  virtual void abort(int exit_code, double deadline_seconds) noexcept = 0;
 };
+
+/// For failure paths that know no better.
+inline constexpr int kAbortExitCode = 1;
+inline constexpr double kAbortDeadlineSeconds = 5;
 
 /// The host side of a job: settings, verdicts, metrics, waiting for rank 0. Always MPI, also when gradients travel by
 /// NCCL. Every function is collective.
@@ -43,9 +76,22 @@ class ControlPlane {
   virtual void idle_barrier(double sleep_ms = 2) = 0;
 };
 
+/// How long wait() is patient with other ranks: far longer than ranks drift apart in one step.
+inline constexpr double kTimeoutSeconds = 600;
+
 /// The MPI backends, each on a communicator of its own (MPI_Comm_dup), so that their messages never meet. Collective.
-/// The MpiEnvironment must outlive them.
-std::unique_ptr<Communicator> make_mpi_communicator();
+/// The MpiEnvironment must outlive them; the Communicator must be gone when it is finalized.
+std::unique_ptr<Communicator> make_mpi_communicator(double timeout_seconds = kTimeoutSeconds);
 std::unique_ptr<ControlPlane> make_control_plane();
+
+struct NcclOptions {
+  int device = 0;                  // CUDA's number of it; becomes the calling thread's current device
+  void* compute_stream = nullptr;  // the cudaStream_t that makes the gradients; null is the default stream
+  double timeout_seconds = kTimeoutSeconds;
+};
+
+/// Collective. Gradients in device memory, by NCCL, on a stream of its own. `control` must outlive it. Throws
+/// CommunicationError, always so in a build without CUDA.
+std::unique_ptr<Communicator> make_nccl_communicator(ControlPlane& control, const NcclOptions& options);
 
 }  // namespace lockstep::dist

@@ -1,9 +1,6 @@
 #include <mpi.h>
 
-#include <algorithm>
-#include <chrono>
-#include <thread>
-
+#include "dist/backoff.h"
 #include "dist/check.h"
 #include "dist/chunks.h"
 #include "dist/communicator.h"
@@ -14,18 +11,12 @@ namespace {
 
 constexpr double kDefaultSleepMs = 2;
 
-/// Waits without taking a core: a few polls for partners that are about to arrive, then sleeps that grow to
-/// `max_sleep_ms`.
+/// Waits without taking a core.
 void wait_idle(MPI_Request& request, double max_sleep_ms = kDefaultSleepMs) {
-  constexpr int kEagerPolls = 16;
-  double sleep_ms = 0.02;
-  for (int poll = 0;; ++poll) {
+  for (Backoff backoff(max_sleep_ms);; backoff.pause()) {
     int done = 0;
     check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
     if (done) return;
-    if (poll < kEagerPolls) continue;
-    std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(sleep_ms));
-    sleep_ms = std::min(sleep_ms * 1.5, max_sleep_ms);
   }
 }
 

@@ -3,13 +3,12 @@
 #include <mpi.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <stdexcept>
-#include <thread>
 
 #include "dist/check.h"
 #include "dist/error.h"
+#include "dist/exit_deadline.h"
 
 namespace lockstep::dist {
 namespace {
@@ -24,17 +23,25 @@ bool is_running() {
   return is_initialized() && MPI_Finalized(&finalized) == MPI_SUCCESS && finalized == 0;
 }
 
+const char* name_of_level(int level) {
+  if (level == MPI_THREAD_SINGLE) return "MPI_THREAD_SINGLE";
+  if (level == MPI_THREAD_FUNNELED) return "MPI_THREAD_FUNNELED";
+  return "MPI_THREAD_SERIALIZED";
+}
+
 void initialize() {
   if (is_initialized()) throw std::logic_error("MPI is initialized already: one MpiEnvironment per process");
   // Started without mpirun, Open MPI would fork a daemon of its own, only needed to spawn more processes.
   setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
   int provided = MPI_THREAD_SINGLE;
-  check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
   check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   check(MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-  if (provided < MPI_THREAD_FUNNELED)
-    throw CommunicationError("this MPI library has no thread support: found level " + std::to_string(provided) +
-                             ", expected MPI_THREAD_FUNNELED; use a build with threads, such as Debian's Open MPI");
+  if (provided < MPI_THREAD_MULTIPLE)
+    throw CommunicationError(std::string("gradients are reduced while another thread uses MPI: found level ") +
+                             name_of_level(provided) +
+                             ", expected MPI_THREAD_MULTIPLE; use an MPI library with full thread support, such as "
+                             "Debian's Open MPI");
 }
 
 /// srun without a PMI that this MPI library knows starts N jobs of one rank each, which would train N times in silence.
@@ -76,10 +83,7 @@ void MpiEnvironment::finalize() {
 }
 
 void MpiEnvironment::abort_job(int exit_code, double deadline_seconds) {
-  std::thread([exit_code, deadline_seconds] {
-    std::this_thread::sleep_for(std::chrono::duration<double>(deadline_seconds));
-    _exit(exit_code);
-  }).detach();
+  const ExitDeadline deadline(exit_code, deadline_seconds);
   if (is_running()) MPI_Abort(MPI_COMM_WORLD, exit_code);
   _exit(exit_code);
 }

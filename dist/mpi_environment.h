@@ -7,7 +7,8 @@ namespace lockstep::dist {
 
 /// Owner of MPI in this process: initialized in the constructor, errors returned rather than fatal (MPI_ERRORS_RETURN).
 /// One object per process. A program started without mpirun is a world of one rank.
-/// Thread level: MPI_THREAD_FUNNELED; only the constructing thread calls anything in dist/.
+/// Thread level: MPI_THREAD_MULTIPLE. Only the constructing thread calls anything in dist/, but the MPI communicator
+/// reduces on a thread of its own while that one talks over the control plane.
 class MpiEnvironment {
  public:
   /// Throws CommunicationError, also where srun started several tasks that MPI sees as worlds of one rank each.

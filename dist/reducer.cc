@@ -34,13 +34,17 @@ Reducer::Reducer(Communicator& communicator, std::vector<Bucket> plan, std::span
   require_tiling(plan_, gradients_.size());
 }
 
+Reducer::~Reducer() {
+  if (next_ > 0) communicator_.abort(kAbortExitCode, kAbortDeadlineSeconds);
+}
+
 void Reducer::mark_ready(size_t index) {
   const Bucket& marked = bucket(index);
   if (ready_[index]) throw std::logic_error(name_of(marked, index) + " was marked ready twice in one step");
   ready_[index] = true;
   for (; next_ < plan_.size() && ready_[next_]; ++next_) {
     const Bucket& next = plan_[next_];
-    communicator_.all_reduce_sum(gradients_.subspan(next.begin, next.end - next.begin));
+    communicator_.start_all_reduce_sum(gradients_.subspan(next.begin, next.end - next.begin));
   }
 }
 
@@ -51,6 +55,7 @@ void Reducer::finish() {
   if (!missing.empty())
     throw std::logic_error("never marked ready in this step: " + missing +
                            "; every rank marks every bucket once, also without examples");
+  times_ = communicator_.wait();
   std::fill(ready_.begin(), ready_.end(), false);
   next_ = 0;
 }

@@ -5,11 +5,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "dist/agreement.h"
 #include "dist/communicator.h"
 #include "dist/mpi_environment.h"
+#include "dist/reducer.h"
 
 namespace {
 
@@ -45,6 +48,20 @@ int wait_for_a_rank_that(MpiEnvironment& mpi, End end) {
   return EXIT_SUCCESS;
 }
 
+/// The last rank ends by `end` after bucket 0 of a step, the others wait for bucket 1.
+template <typename End>
+int take_a_step_with_a_rank_that(MpiEnvironment& mpi, End end) {
+  std::vector<float> gradients(1000);
+  const auto communicator = make_mpi_communicator(1.0);
+  Reducer reducer(*communicator, {{0, 400}, {400, 1000}}, gradients);
+  reducer.mark_ready(0);
+  if (mpi.rank() == mpi.world_size() - 1) end();
+  reducer.mark_ready(1);
+  reducer.finish();
+  std::printf("rank %d went on without its peer\n", mpi.rank());
+  return EXIT_SUCCESS;
+}
+
 /// MPI_Abort waits for mpirun's answer, which never comes.
 [[noreturn]] void abort_under_a_stopped_mpirun() {
   kill(getppid(), SIGSTOP);
@@ -58,6 +75,10 @@ int run(const std::string& mode) {
   if (mode == "killed") return wait_for_a_rank_that(mpi, [] { raise(SIGKILL); });
   if (mode == "exits") return wait_for_a_rank_that(mpi, [] { _exit(3); });
   if (mode == "aborts") return wait_for_a_rank_that(mpi, [] { MpiEnvironment::abort_job(9); });
+  if (mode == "killed_in_reduction") return take_a_step_with_a_rank_that(mpi, [] { raise(SIGKILL); });
+  if (mode == "stuck_in_step") return take_a_step_with_a_rank_that(mpi, [] { pause(); });
+  if (mode == "throws_in_step")
+    return take_a_step_with_a_rank_that(mpi, [] { throw std::runtime_error("out of memory"); });
   if (mode == "deadline") abort_under_a_stopped_mpirun();
   std::fprintf(stderr, "unknown mode %s\n", mode.c_str());
   return 2;

@@ -5,6 +5,8 @@
 
 #include <stdexcept>
 
+#include "dist/error.h"
+
 namespace lockstep::dist {
 namespace {
 
@@ -16,11 +18,18 @@ class RecordingCommunicator : public Communicator {
  public:
   int rank() const override { return 0; }
   int world_size() const override { return 1; }
-  void all_reduce_sum(std::span<float> values) override { reduced.emplace_back(values.begin(), values.end()); }
+  void start_all_reduce_sum(std::span<float> values) override { reduced.emplace_back(values.begin(), values.end()); }
+  ReductionTimes wait() override {
+    if (fails) throw CommunicationError("a peer left");
+    return {std::vector<TimeSpan>(reduced.size()), std::chrono::duration<double>(0.25)};
+  }
   void broadcast(std::span<std::byte>, int) override {}
   void barrier() override {}
+  void abort(int, double) noexcept override { is_aborted = true; }
 
   std::vector<std::vector<float>> reduced;
+  bool fails = false;
+  bool is_aborted = false;
 };
 
 class ReducerTest : public testing::Test {
@@ -64,6 +73,34 @@ TEST_F(ReducerTest, FinishBeginsTheNextStep) {
     reducer.finish();
   }
   EXPECT_EQ(communicator.reduced.size(), 6U);
+}
+
+TEST_F(ReducerTest, FinishTellsTheTimesOfTheStep) {
+  for (const size_t bucket : {0, 1, 2})
+    reducer.mark_ready(bucket);
+  reducer.finish();
+  EXPECT_EQ(reducer.times().reductions.size(), 3U);
+  EXPECT_EQ(reducer.times().exposed.count(), 0.25);
+}
+
+TEST_F(ReducerTest, FinishRethrowsWhatAReductionThrew) {
+  for (const size_t bucket : {0, 1, 2})
+    reducer.mark_ready(bucket);
+  communicator.fails = true;
+  EXPECT_THAT([&] { reducer.finish(); }, ThrowsMessage<CommunicationError>("a peer left"));
+}
+
+TEST_F(ReducerTest, LeavingAStepHalfwayAbortsTheCommunicator) {
+  {
+    Reducer nothing_started(communicator, plan, gradients);
+    nothing_started.mark_ready(1);
+  }
+  EXPECT_FALSE(communicator.is_aborted);
+  {
+    Reducer halfway(communicator, plan, gradients);
+    halfway.mark_ready(0);
+  }
+  EXPECT_TRUE(communicator.is_aborted);
 }
 
 TEST_F(ReducerTest, ABucketThatDoesNotExistIsAnError) {

@@ -1,0 +1,71 @@
+#include "dist/communication_thread.h"
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "dist/error.h"
+
+namespace lockstep::dist {
+
+void CommunicationThread::submit(Task task) {
+  const std::lock_guard lock(mutex_);
+  if (error_) return;
+  tasks_.push_back(std::move(task));
+  if (!thread_.joinable()) thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  changed_.notify_all();
+}
+
+bool CommunicationThread::is_idle() const {
+  const std::lock_guard lock(mutex_);
+  return tasks_.empty();
+}
+
+ReductionTimes CommunicationThread::wait(double timeout_seconds) {
+  const Clock::time_point begin = Clock::now();
+  std::unique_lock lock(mutex_);
+  const std::chrono::duration<double> timeout(timeout_seconds);
+  if (!changed_.wait_for(lock, timeout, [this] { return tasks_.empty(); }))
+    throw CommunicationError("reduction " + std::to_string(times_.size()) + " of this step did not end within " +
+                             std::to_string(timeout_seconds) + " s: another rank is stuck or has left");
+  if (error_) std::rethrow_exception(error_);
+  return {std::exchange(times_, {}), Clock::now() - begin};
+}
+
+bool CommunicationThread::stop(double deadline_seconds) noexcept {
+  thread_.request_stop();
+  std::unique_lock lock(mutex_);
+  const std::chrono::duration<double> deadline(deadline_seconds);
+  return !thread_.joinable() || changed_.wait_for(lock, deadline, [this] { return has_ended_; });
+}
+
+void CommunicationThread::run(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (changed_.wait(lock, stop, [this] { return !tasks_.empty(); }) && !stop.stop_requested())
+    run_first(lock, stop);
+  has_ended_ = true;
+  changed_.notify_all();
+}
+
+void CommunicationThread::run_first(std::unique_lock<std::mutex>& lock, const std::stop_token& stop) {
+  const Task task = std::move(tasks_.front());
+  lock.unlock();
+  TimeSpan time{Clock::now(), {}};
+  std::exception_ptr error;
+  try {
+    task(stop);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  time.end = Clock::now();
+  lock.lock();
+  times_.push_back(time);
+  tasks_.pop_front();
+  if (error) {
+    error_ = error;
+    tasks_.clear();  // the other ranks would meet them out of turn
+  }
+  changed_.notify_all();
+}
+
+}  // namespace lockstep::dist

@@ -1,0 +1,192 @@
+#include <functional>
+#include <stdexcept>
+#include <utility>
+
+#include "dist/backoff.h"
+#include "dist/communicator.h"
+#include "dist/error.h"
+#include "dist/exit_deadline.h"
+#include "dist/nccl_library.h"
+
+namespace lockstep::dist {
+namespace {
+
+using Status = NcclLibrary::Status;
+using Handle = std::unique_ptr<void, std::function<void(void*)>>;
+
+/// Events around one collective. `produced` is on the compute stream, the others are on the communication stream.
+struct Marks {
+  Handle produced;
+  Handle begin;
+  Handle end;
+};
+
+class NcclCommunicator final : public Communicator {
+ public:
+  NcclCommunicator(std::shared_ptr<NcclLibrary> library, ControlPlane& control, const NcclOptions& options);
+  ~NcclCommunicator() override { NcclCommunicator::abort(kAbortExitCode, kAbortDeadlineSeconds); }
+  int rank() const override { return control_.rank(); }
+  int world_size() const override { return control_.world_size(); }
+
+  void start_all_reduce_sum(std::span<float> values) override {
+    start("ncclAllReduce",
+          [&] { return library_->all_reduce_sum(values.data(), values.size(), comm_, stream_.get()); });
+  }
+
+  ReductionTimes wait() override;
+
+  void broadcast(std::span<std::byte> bytes, int root) override {
+    require_idle("broadcast");
+    start("ncclBroadcast", [&] { return library_->broadcast(bytes.data(), bytes.size(), root, comm_, stream_.get()); });
+    wait();
+  }
+
+  // Nothing is pending here, so that the host's barrier is the device's.
+  void barrier() override {
+    require_idle("barrier");
+    control_.idle_barrier();
+  }
+
+  void abort(int exit_code, double deadline_seconds) noexcept override {
+    if (comm_ == nullptr) return;
+    const ExitDeadline deadline(exit_code, deadline_seconds);
+    library_->abort(std::exchange(comm_, nullptr));
+  }
+
+ private:
+  struct Unjoined {};
+  NcclCommunicator(Unjoined, std::shared_ptr<NcclLibrary> library, ControlPlane& control, const NcclOptions& options)
+      : library_(std::move(library)), control_(control), options_(options) {}
+
+  void join();
+  void start(const char* call, const std::function<Status()>& enqueue);
+  const Marks& next_marks();
+  Handle new_event();
+  double seconds_between(const Handle& from, const Handle& to);
+
+  [[noreturn]] void fail(const std::string& call, const std::string& reason) const;
+  void require(const Status& status, const char* call) const;
+  void require_usable() const;
+  void require_idle(const char* what) const;
+  /// Polls until it is done, fails, NCCL reports an error of its own threads or peers, or the timeout has passed.
+  void poll(const char* call, const std::function<Status()>& status);
+
+  std::shared_ptr<NcclLibrary> library_;
+  ControlPlane& control_;
+  NcclOptions options_;
+  void* comm_ = nullptr;
+  Handle stream_;
+  std::vector<Marks> marks_;  // reused in every step
+  size_t started_ = 0;        // of marks_, since the last wait()
+};
+
+// Delegates, so that the destructor gives the NCCL communicator up if joining the others fails.
+NcclCommunicator::NcclCommunicator(std::shared_ptr<NcclLibrary> library, ControlPlane& control,
+                                   const NcclOptions& options)
+    : NcclCommunicator(Unjoined{}, std::move(library), control, options) {
+  require(library_->set_device(options_.device), "cudaSetDevice");
+  void* stream = nullptr;
+  require(library_->create_stream(&stream), "cudaStreamCreateWithFlags");
+  stream_ = Handle(stream, [nccl = library_](void* handle) { nccl->destroy_stream(handle); });
+  join();
+}
+
+void NcclCommunicator::join() {
+  std::string id(NcclLibrary::kUniqueIdBytes, '\0');
+  if (rank() == 0) require(library_->unique_id(id.data()), "ncclGetUniqueId");
+  id = control_.broadcast(std::move(id), 0);
+  const Status status = library_->join(&comm_, world_size(), id.data(), rank());
+  require(status, "ncclCommInitRankConfig");
+  poll("ncclCommInitRankConfig", [&] { return library_->async_error(comm_); });
+}
+
+void NcclCommunicator::start(const char* call, const std::function<Status()>& enqueue) {
+  require_usable();
+  const Marks& marks = next_marks();
+  require(library_->record(marks.produced.get(), options_.compute_stream), "cudaEventRecord");
+  require(library_->stream_wait(stream_.get(), marks.produced.get()), "cudaStreamWaitEvent");
+  require(library_->record(marks.begin.get(), stream_.get()), "cudaEventRecord");
+  require(enqueue(), call);
+  // Only then is it on the stream, and the event behind it.
+  poll(call, [&] { return library_->async_error(comm_); });
+  require(library_->record(marks.end.get(), stream_.get()), "cudaEventRecord");
+}
+
+// The host waits as well, rather than the compute stream alone: it looks for errors meanwhile, which would otherwise be
+// a hang inside the next CUDA call that waits. What it queues afterwards needs no event to come after the reductions.
+ReductionTimes NcclCommunicator::wait() {
+  require_usable();
+  if (started_ == 0) return {};
+  const Marks& last = marks_[started_ - 1];
+  poll("the reductions of this step", [&] { return library_->query(last.end.get()); });
+
+  ReductionTimes times;
+  const Clock::time_point now = Clock::now();
+  const auto time_of = [&](const Handle& event) {
+    return now -
+           std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds_between(event, last.end)));
+  };
+  for (size_t i = 0; i < started_; ++i)
+    times.reductions.push_back({time_of(marks_[i].begin), time_of(marks_[i].end)});
+  times.exposed = std::chrono::duration<double>(seconds_between(last.produced, last.end));
+  started_ = 0;
+  return times;
+}
+
+const Marks& NcclCommunicator::next_marks() {
+  if (started_ == marks_.size()) marks_.push_back({new_event(), new_event(), new_event()});
+  return marks_[started_++];
+}
+
+Handle NcclCommunicator::new_event() {
+  void* event = nullptr;
+  require(library_->create_event(&event), "cudaEventCreate");
+  return {event, [nccl = library_](void* handle) { nccl->destroy_event(handle); }};
+}
+
+double NcclCommunicator::seconds_between(const Handle& from, const Handle& to) {
+  float ms = 0;
+  require(library_->elapsed_ms(&ms, from.get(), to.get()), "cudaEventElapsedTime");
+  return static_cast<double>(ms) / 1000;
+}
+
+void NcclCommunicator::poll(const char* call, const std::function<Status()>& status) {
+  constexpr double kMaxSleepMs = 0.1;
+  const Clock::time_point begin = Clock::now();
+  for (Backoff backoff(kMaxSleepMs);; backoff.pause()) {
+    const Status now = status();
+    require(now, call);
+    // Also when it is done: a collective that NCCL gave up on ends without its sums.
+    require(library_->async_error(comm_), call);
+    if (now.kind == Status::kDone) return;
+    if (Clock::now() - begin > std::chrono::duration<double>(options_.timeout_seconds))
+      fail(call,
+           "not done within " + std::to_string(options_.timeout_seconds) + " s: another rank is stuck or has left");
+  }
+}
+
+void NcclCommunicator::fail(const std::string& call, const std::string& reason) const {
+  throw CommunicationError(call + " failed on rank " + std::to_string(rank()) + ": " + reason);
+}
+
+void NcclCommunicator::require(const Status& status, const char* call) const {
+  if (status.kind == Status::kFailed) fail(call, status.message);
+}
+
+void NcclCommunicator::require_usable() const {
+  if (comm_ == nullptr) throw CommunicationError("the communicator was aborted");
+}
+
+void NcclCommunicator::require_idle(const char* what) const {
+  require_usable();
+  if (started_ > 0) throw std::logic_error(std::string(what) + " while reductions are pending; wait() first");
+}
+
+}  // namespace
+
+std::unique_ptr<Communicator> make_nccl_communicator_over(std::shared_ptr<NcclLibrary> library, ControlPlane& control,
+                                                          const NcclOptions& options) {
+  return std::make_unique<NcclCommunicator>(std::move(library), control, options);
+}
+
+}  // namespace lockstep::dist
