@@ -16,11 +16,6 @@ void CommunicationThread::submit(Task task) {
   changed_.notify_all();
 }
 
-bool CommunicationThread::is_idle() const {
-  const std::lock_guard lock(mutex_);
-  return tasks_.empty();
-}
-
 ReductionTimes CommunicationThread::wait(double timeout_seconds) {
   const Clock::time_point begin = Clock::now();
   std::unique_lock lock(mutex_);

@@ -24,7 +24,6 @@ class CommunicationThread {
 
   /// Dropped without a word after a task has thrown: wait() tells.
   void submit(Task task);
-  bool is_idle() const;
   /// Waits for all tasks submitted so far. Rethrows the first exception of one, also when called again; throws
   /// CommunicationError after `timeout_seconds`.
   ReductionTimes wait(double timeout_seconds);
@@ -36,7 +35,7 @@ class CommunicationThread {
   void run(const std::stop_token& stop);
   void run_first(std::unique_lock<std::mutex>& lock, const std::stop_token& stop);
 
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable_any changed_;
   std::deque<Task> tasks_;  // the first one is running
   std::vector<TimeSpan> times_;

@@ -24,6 +24,7 @@ class MpiCommunicator final : public Communicator {
 
   void start_all_reduce_sum(std::span<float> values) override {
     require_usable();
+    is_pending_ = true;
     thread_.submit([this, values](const std::stop_token& stop) {
       if (all_have_come(stop)) all_reduce_sum(values);
     });
@@ -31,7 +32,9 @@ class MpiCommunicator final : public Communicator {
 
   ReductionTimes wait() override {
     require_usable();
-    return thread_.wait(timeout_seconds_);
+    ReductionTimes times = thread_.wait(timeout_seconds_);
+    is_pending_ = false;
+    return times;
   }
 
   void broadcast(std::span<std::byte> bytes, int root) override {
@@ -81,11 +84,12 @@ class MpiCommunicator final : public Communicator {
 
   void require_idle(const char* what) const {
     require_usable();
-    if (!thread_.is_idle()) throw std::logic_error(std::string(what) + " while reductions are pending; wait() first");
+    if (is_pending_) throw std::logic_error(std::string(what) + " while reductions are pending; wait() first");
   }
 
   PrivateComm comm_;
   double timeout_seconds_;
+  bool is_pending_ = false;  // since a start until its wait(), as on all ranks
   bool is_aborted_ = false;
   CommunicationThread thread_;  // last: it uses comm_
 };
