@@ -21,8 +21,8 @@ ReductionTimes CommunicationThread::wait(double timeout_seconds) {
   std::unique_lock lock(mutex_);
   const std::chrono::duration<double> timeout(timeout_seconds);
   if (!changed_.wait_for(lock, timeout, [this] { return tasks_.empty(); }))
-    throw CommunicationError("reduction " + std::to_string(times_.size()) + " of this step did not end within " +
-                             std::to_string(timeout_seconds) + " s: another rank is stuck or has left");
+    throw CommunicationError("reduction " + std::to_string(times_.size()) +
+                             " of this step: " + message_of_timeout(timeout_seconds));
   if (error_) std::rethrow_exception(error_);
   return {std::exchange(times_, {}), Clock::now() - begin};
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <stdexcept>
+#include <string>
 
 namespace lockstep::dist {
 
@@ -8,5 +9,8 @@ namespace lockstep::dist {
 class CommunicationError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
+
+/// "not done within 600 s: another rank is stuck or has left".
+std::string message_of_timeout(double seconds);
 
 }  // namespace lockstep::dist

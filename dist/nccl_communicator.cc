@@ -160,8 +160,7 @@ void NcclCommunicator::poll(const char* call, const std::function<Status()>& sta
     require(library_->async_error(comm_), call);
     if (now.kind == Status::kDone) return;
     if (Clock::now() - begin > std::chrono::duration<double>(options_.timeout_seconds))
-      fail(call,
-           "not done within " + std::to_string(options_.timeout_seconds) + " s: another rank is stuck or has left");
+      fail(call, message_of_timeout(options_.timeout_seconds));
   }
 }
 

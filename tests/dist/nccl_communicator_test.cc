@@ -94,7 +94,7 @@ TEST_F(NcclTest, AStuckReductionIsGivenUpAfterTheTimeout) {
   communicator->start_all_reduce_sum(memory);
   nccl->is_stuck = true;
   EXPECT_THAT([&] { communicator->wait(); },
-              ThrowsMessage<CommunicationError>(AllOf(HasSubstr(this_rank), HasSubstr("not done within 0.2"))));
+              ThrowsMessage<CommunicationError>(AllOf(HasSubstr(this_rank), HasSubstr("not done within 0.2 s:"))));
 }
 
 TEST_F(NcclTest, ACallThatDoesNotGetUnderWayIsGivenUpAfterTheTimeout) {
