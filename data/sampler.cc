@@ -57,6 +57,21 @@ std::map<int32_t, size_t> quotas(const std::map<int32_t, std::vector<int64_t>>& 
   return quota;
 }
 
+/// The rank that gets each example.
+std::vector<int> deal(std::span<const double> work, int world_size) {
+  std::vector<size_t> by_work(work.size());
+  std::iota(by_work.begin(), by_work.end(), size_t{0});
+  std::stable_sort(by_work.begin(), by_work.end(), [&](size_t a, size_t b) { return work[a] > work[b]; });
+  std::vector<double> load(static_cast<size_t>(world_size), 0.0);
+  std::vector<int> owners(work.size());
+  for (const size_t example : by_work) {
+    const auto least = std::min_element(load.begin(), load.end());
+    owners[example] = static_cast<int>(least - load.begin());
+    *least += work[example];
+  }
+  return owners;
+}
+
 }  // namespace
 
 std::vector<int64_t> balanced_subset(std::span<const int32_t> labels, int64_t count, uint64_t seed) {
@@ -86,13 +101,17 @@ std::vector<int64_t> epoch_order(std::span<const int64_t> examples, uint64_t see
   return order;
 }
 
-std::span<const int64_t> share_of_rank(std::span<const int64_t> global_batch, int rank, int world_size) {
+std::vector<int64_t> share_of_rank(std::span<const int64_t> global_batch, std::span<const double> work, int rank,
+                                   int world_size) {
   if (world_size < 1 || rank < 0 || rank >= world_size)
     throw std::invalid_argument("rank " + std::to_string(rank) + " of " + std::to_string(world_size) +
                                 " does not exist");
-  const size_t ranks = static_cast<size_t>(world_size), r = static_cast<size_t>(rank);
-  const size_t share = global_batch.size() / ranks, larger = global_batch.size() % ranks;
-  return global_batch.subspan(r * share + std::min(r, larger), share + (r < larger ? 1 : 0));
+  const std::vector<int> owners = deal(work, world_size);
+  if (owners.size() != global_batch.size()) throw std::invalid_argument("share_of_rank needs one work per example");
+  std::vector<int64_t> share;
+  for (size_t i = 0; i < owners.size(); ++i)
+    if (owners[i] == rank) share.push_back(global_batch[i]);
+  return share;
 }
 
 }  // namespace lockstep::data

@@ -17,9 +17,13 @@ std::vector<int64_t> balanced_subset(std::span<const int32_t> labels, int64_t co
 /// std::shuffle and the standard distributions differ between libraries. So the order is the same with any compiler.
 std::vector<int64_t> epoch_order(std::span<const int64_t> examples, uint64_t seed, int64_t epoch);
 
-/// Rank `rank`'s part of a global batch: contiguous, as even as possible, the first ranks taking one more
-/// (16 over 3 ranks: 6, 5, 5). May be empty. The union over ranks is the global batch, each example exactly once.
-/// 0 <= rank < world_size, or std::invalid_argument.
-std::span<const int64_t> share_of_rank(std::span<const int64_t> global_batch, int rank, int world_size);
+/// Rank `rank`'s part of a global batch, dealt so that all ranks get about equal work: examples in falling order of
+/// `work` (arithmetic of each, any unit; one per example of the batch), each to the rank that has the least so far,
+/// ties to the lower rank (Graham's longest-processing-time rule: at most 4/3 of the best deal). The part is in the
+/// batch's order and may be empty. The union over ranks is the global batch, each example exactly once; a pure
+/// function, so that every rank knows every deal. 0 <= rank < world_size and as many works as examples, or
+/// std::invalid_argument.
+std::vector<int64_t> share_of_rank(std::span<const int64_t> global_batch, std::span<const double> work, int rank,
+                                   int world_size);
 
 }  // namespace lockstep::data

@@ -74,7 +74,7 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
   StepStats stats;
   stats.examples = static_cast<int64_t>(global_batch.size());
   stats.learning_rate = plan_.schedule.at(step_);
-  const auto share = data::share_of_rank(global_batch, job_.rank(), job_.world_size());
+  const auto share = data::share_of_rank(global_batch, work_of(global_batch), job_.rank(), job_.world_size());
   const double local_loss = forward_backward(share, 1.0 / static_cast<double>(stats.examples));
   sync_.finish();
   stats.loss = job_.control().sum(std::vector<double>{local_loss}).front() / static_cast<double>(stats.examples);
@@ -87,6 +87,15 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
                   "(--warmup_steps 0.1) usually helps; the model in --output_dir is the one before",
                   static_cast<long long>(stats.step), stats.loss, stats.grad_norm));
   return stats;
+}
+
+std::vector<double> Trainer::work_of(std::span<const int64_t> examples) const {
+  std::vector<double> work;
+  for (const int64_t example : examples) {
+    const auto length = std::min<int64_t>(options_.max_seq_length, std::ssize(data_.train.ids(example)));
+    work.push_back(model::arithmetic_of(model_.config(), length));
+  }
+  return work;
 }
 
 double Trainer::forward_backward(std::span<const int64_t> share, double gradient_scale) {

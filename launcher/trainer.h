@@ -63,6 +63,7 @@ class Trainer {
 
  private:
   StepStats train_step(std::span<const int64_t> global_batch);
+  std::vector<double> work_of(std::span<const int64_t> examples) const;
   double forward_backward(std::span<const int64_t> share, double gradient_scale);
   void observe(const StepStats& stats);
   void log_last_step();

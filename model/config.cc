@@ -199,4 +199,10 @@ std::string config_json(const DistilBertConfig& config) {
   return object.dump(2) + "\n";
 }
 
+double arithmetic_of(const DistilBertConfig& config, int64_t length) {
+  const auto dim = static_cast<double>(config.dim), hidden = static_cast<double>(config.hidden_dim);
+  const auto tokens = static_cast<double>(length), layers = static_cast<double>(config.n_layers);
+  return layers * tokens * (8 * dim * dim + 4 * dim * hidden + 4 * tokens * dim);
+}
+
 }  // namespace lockstep::model

@@ -30,6 +30,11 @@ struct DistilBertConfig {
   int64_t head_dim() const { return dim / n_heads; }
 };
 
+/// Multiplications and additions of one forward pass over one example of `length` tokens: per layer and token, four
+/// projections (8 dim^2), the feed-forward (4 dim hidden_dim) and attention (4 length dim). What ranks' shares are
+/// balanced by.
+double arithmetic_of(const DistilBertConfig& config, int64_t length);
+
 /// LayerNorm's epsilon, fixed in DistilBERT's code.
 inline constexpr double kLayerNormEpsilon = 1e-12;
 

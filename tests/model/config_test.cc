@@ -65,6 +65,12 @@ TEST(Config, OfBertIsMappedToDistilBertsNames) {
   EXPECT_EQ(config.vocab_size, 50);
 }
 
+TEST(Config, ArithmeticOfDistilBertBaseIs14MegaFlopsPerTokenAndLayerPlusAttention) {
+  const DistilBertConfig base;
+  EXPECT_EQ(arithmetic_of(base, 1), 6 * (24.0 * 768 * 768 + 4 * 768));
+  EXPECT_EQ(arithmetic_of(base, 512), 6 * 512 * (24.0 * 768 * 768 + 4 * 512 * 768));
+}
+
 TEST(Config, ThatCannotBeUsedIsRefusedByFileAndKey) {
   const auto refused = [](const std::string& key, const std::string& rest) {
     const std::string complaint = complaint_about<ModelContractError>("{" + rest + "}");
