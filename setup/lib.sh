@@ -20,7 +20,8 @@ choose_cache() {
 choose_cache
 cache=$(cd "$cache" && pwd)
 venv=$cache/venv
-export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache} CCACHE_SLOPPINESS=pch_defines,time_macros
+# Paths below the tree are hashed as relative ones: another clone, and another build folder of this one, find the same objects.
+export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache} CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=true
 
 # What the program is built from. HDF5 is the serial one: ranks read, only `prepare` writes.
 build_packages=(g++ cmake ninja-build ccache git pkg-config ca-certificates python3 python3-venv libopenmpi-dev openmpi-bin
