@@ -147,6 +147,28 @@ TEST_F(Commands, ASecondRunDoesNotOverwriteTheFirst) {
   expect_failure(mpirun(2, train_arguments("run")), kContract, {"already holds a model", "--overwrite_output_dir"});
 }
 
+TEST_F(Commands, TheLogHoldsTheResultsTable) {
+  const std::string log = tests::read_file(run_folder() + "/train.log");
+  for (const char* part : {"train loss", "Delivered: epoch", "predicted", "the model is in"})
+    EXPECT_THAT(log, HasSubstr(part));
+}
+
+TEST_F(Commands, ReplacingARunLeavesNoFiguresOfTheEarlierOne) {
+  ASSERT_EQ(lockstep(train_arguments("again") + " --max_steps 1 --eval_strategy epoch").exit_code, 0);
+  ASSERT_TRUE(std::filesystem::exists(world_->path("again/eval_results.json")));
+  ASSERT_EQ(lockstep(train_arguments("again") + " --max_steps 1 --overwrite_output_dir").exit_code, 0);
+  EXPECT_FALSE(std::filesystem::exists(world_->path("again/eval_results.json")));
+  EXPECT_THAT(tests::read_file(world_->path("again/all_results.json")), Not(HasSubstr("eval_loss")));
+}
+
+TEST_F(Commands, TwoRunsDoNotShareAFolder) {
+  const std::string folder = world_->path("shared");
+  std::filesystem::create_directories(folder);
+  expect_failure(tests::run("flock -x " + folder + "/train.log " + tests::environment("LOCKSTEP_BINARY") + " " +
+                            train_arguments("shared")),
+                 kContract, {"another run is writing into it"});
+}
+
 TEST_F(Commands, UnknownOptionsAreListedOnceEvenWithSeveralRanks) {
   const Outcome outcome = mpirun(3, train_arguments("x") + " --lerning_rate 1 --sede 3");
   expect_failure(outcome, kUsage, {"--lerning_rate; did you mean --learning_rate?", "--sede; did you mean --seed?"});
