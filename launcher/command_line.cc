@@ -68,7 +68,8 @@ struct ConfigArguments {
 ConfigArguments read_config(const std::string& path, const std::vector<std::string>& command_line,
                             const CLI::App& app) {
   std::ifstream file(path);
-  if (!file) throw UsageError("--config " + path + ": the file cannot be read");
+  if (!file || file.peek() == std::ifstream::traits_type::eof())
+    throw UsageError("--config " + path + ": the file cannot be read or is empty");
   std::set<std::string> given;
   for (const std::string& argument : command_line)
     given.insert(name_of(argument));
@@ -89,7 +90,8 @@ ConfigArguments read_config(const std::string& path, const std::vector<std::stri
 
 std::unique_ptr<CLI::App> make_app(const std::string& name, const std::string& description, const std::string& footer) {
   auto app = std::make_unique<CLI::App>(description, name);
-  app->option_defaults()->always_capture_default();
+  // As in argparse, the last of several --option is meant: a script's settings can be overridden at its end.
+  app->option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app->get_formatter()->column_width(42);
   app->footer(footer);
   return app;
@@ -102,7 +104,8 @@ void accept_config_file(CLI::App& app, std::string& path) {
 }
 
 void parse_command_line(CLI::App& app, std::vector<std::string> arguments) {
-  std::transform(arguments.begin(), arguments.end(), arguments.begin(), with_underscores);
+  const auto texts = std::find(arguments.begin(), arguments.end(), "--");  // what follows is no option
+  std::transform(arguments.begin(), texts, arguments.begin(), with_underscores);
   std::string complaints = unknown_options(arguments, app);
   if (const std::string path = config_path(arguments);
       !path.empty() && app.get_option_no_throw("--config") != nullptr) {

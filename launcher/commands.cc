@@ -1,5 +1,8 @@
 #include "launcher/commands.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 
 #include "data/hdf5_version.h"
@@ -61,6 +64,22 @@ int dispatch(const std::vector<std::string>& arguments) {
                    (nearest.empty() ? "" : "; did you mean " + nearest + "?") + "\nSee lockstep --help.");
 }
 
+int dispatch_or_help(const std::vector<std::string>& arguments) {
+  try {
+    return dispatch(arguments);
+  } catch (const HelpRequested& help) {
+    std::fputs(help.text.c_str(), stdout);
+    return kDone;
+  }
+}
+
+/// A descriptor that was closed before we started would become a data file's, and messages would go into that file.
+/// Read-only: what is printed there still counts as lost.
+void occupy_standard_descriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fcntl(descriptor, F_GETFD) == -1) open("/dev/null", O_RDONLY);
+}
+
 }  // namespace
 
 std::string version_text() {
@@ -69,12 +88,12 @@ std::string version_text() {
 }
 
 int run_command(const std::vector<std::string>& arguments) {
+  occupy_standard_descriptors();
   start_log(0, 1);
   try {
-    return dispatch(arguments);
-  } catch (const HelpRequested& help) {
-    std::fputs(help.text.c_str(), stdout);
-    return kDone;
+    const int exit_code = dispatch_or_help(arguments);
+    flush_output();
+    return exit_code;
   } catch (const std::exception& error) {
     const Problem problem = problem_of(error);
     print_error(problem.message);

@@ -23,7 +23,8 @@ const char* const kFooter = R"(
 Example:
   lockstep evaluate --model_name_or_path runs/imdb --dataset data/imdb --split test --output_file results.json
 
-Exit codes: 0 done, 2 usage, 3 model and data do not fit, 4 damaged input.)";
+Exit codes: 0 done, 2 usage, 3 model and data do not fit, 4 damaged input, 8 NaN,
+9 the output cannot be written.)";
 
 struct EvaluateOptions {
   std::string model, dataset, split = "test", output_file;
@@ -46,6 +47,7 @@ EvaluateOptions parse(const std::vector<std::string>& arguments) {
   app->add_option("--threads", o.threads, "Threads; 0: all cores");
   app->add_option("--output_file", o.output_file, "Also write the numbers as JSON")->type_name("FILE");
   parse_command_line(*app, arguments);
+  if (o.max_samples == 0) throw UsageError("--max_eval_samples must not be 0; -1 means all");
   return o;
 }
 

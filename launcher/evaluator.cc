@@ -1,9 +1,11 @@
 #include "launcher/evaluator.h"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "launcher/batch_view.h"
+#include "launcher/errors.h"
 
 namespace lockstep {
 
@@ -26,12 +28,18 @@ EvalCounts evaluate_part(model::DistilBert& model, const data::ShardedDataset& d
     const auto members = examples.subspan(begin, std::min(batch_size, examples.size() - begin));
     const data::PackedBatch batch = data::pack(dataset, members, part.max_length);
     const std::vector<float> logits = model.logits(view_of(batch));
+    require_finite(logits);
     counts.loss_sum += model::cross_entropy_sum(logits, batch.labels);
     counts.confusion.add(logits, batch.labels);
     seen += static_cast<int64_t>(members.size());
     if (done) done(seen);
   }
   return counts;
+}
+
+void require_finite(std::span<const float> logits) {
+  if (!std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); }))
+    throw NumericError("the model's output is NaN or infinite; its weights are damaged, or its training diverged");
 }
 
 EvalResult result_of(const EvalCounts& counts, double seconds) {

@@ -38,10 +38,14 @@ struct EvalPart {
   int parts = 1;
 };
 
-/// Runs this part's batches through the model (no dropout). `done(n)` after each batch, n examples so far.
+/// Runs this part's batches through the model (no dropout). Throws NumericError where the model answers NaN. `done(n)`
+/// after each batch, n examples so far.
 EvalCounts evaluate_part(model::DistilBert& model, const data::ShardedDataset& dataset,
                          std::span<const int64_t> examples, const EvalPart& part,
                          const std::function<void(int64_t)>& done = {});
+
+/// Throws NumericError if a logit is NaN or infinite: no label can be read off it.
+void require_finite(std::span<const float> logits);
 
 EvalResult result_of(const EvalCounts& counts, double seconds);
 

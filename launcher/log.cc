@@ -4,8 +4,10 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <system_error>
 #include <vector>
 
 #include "launcher/progress.h"
@@ -50,6 +52,23 @@ void log_warning(const std::string& message) {
 
 void print_error(const std::string& message) {
   spdlog::error("error: {}", message);
+}
+
+void print_report(const std::string& text) {
+  clear_progress_line();
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+  const spdlog::details::log_msg message(spdlog::default_logger()->name(), spdlog::level::info, "\n" + text);
+  const auto& sinks = spdlog::default_logger()->sinks();
+  for (size_t file = 1; file < sinks.size(); ++file) {  // sink 0 is the console
+    sinks[file]->log(message);
+    sinks[file]->flush();
+  }
+}
+
+void flush_output() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    throw std::system_error(errno != 0 ? errno : EIO, std::generic_category(), "cannot write standard output");
 }
 
 std::string printable_text(const std::string& text) {

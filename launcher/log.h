@@ -17,6 +17,14 @@ void log_warning(const std::string& message);
 /// The last words of a failing process: "error: message" on standard error and in the log file.
 void print_error(const std::string& message);
 
+/// A command's result: `text`, whole lines, on standard output in one piece (mpirun merges standard output and error in
+/// no certain order) and in the log file.
+void print_report(const std::string& text);
+
+/// Sends what was printed on standard output. Throws std::system_error if any of it was lost: a full disk, a closed
+/// descriptor.
+void flush_output();
+
 /// `text` with control characters (also C1 and escape sequences) shown as visible escapes, so that foreign text cannot
 /// drive the terminal.
 std::string printable_text(const std::string& text);

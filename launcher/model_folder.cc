@@ -47,6 +47,25 @@ std::string joined(const std::vector<std::string>& names) {
   return text;
 }
 
+/// An empty folder that is gone with the object: a disk that filled up while it was written gets its space back.
+class Staging {
+ public:
+  explicit Staging(fs::path path) : path_(std::move(path)) {
+    fs::remove_all(path_);
+    fs::create_directories(path_);
+  }
+  ~Staging() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
 }  // namespace
 
 fs::path find_model_folder(const std::string& name_or_path) {
@@ -88,14 +107,11 @@ void take_labels(model::DistilBertConfig& config, const data::DatasetManifest& d
 
 void write_model_files(const model::DistilBert& model, const data::WordPieceTokenizer& tokenizer,
                        const fs::path& folder) {
-  const fs::path staging = folder / ".model-part";
-  fs::remove_all(staging);
-  fs::create_directories(staging);
-  model::save_weights(model, staging);
-  data::write_tokenizer_files(tokenizer, static_cast<int>(model.config().max_position_embeddings), staging);
-  for (const auto& entry : fs::directory_iterator(staging))
+  const Staging staging(folder / ".model-part");
+  model::save_weights(model, staging.path());
+  data::write_tokenizer_files(tokenizer, static_cast<int>(model.config().max_position_embeddings), staging.path());
+  for (const auto& entry : fs::directory_iterator(staging.path()))
     fs::rename(entry.path(), folder / entry.path().filename());
-  fs::remove(staging);
 }
 
 }  // namespace lockstep

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include "launcher/command_line.h"
 #include "launcher/commands.h"
 #include "launcher/errors.h"
+#include "launcher/evaluator.h"
 #include "launcher/log.h"
 #include "launcher/machine.h"
 #include "launcher/model_folder.h"
@@ -27,7 +29,8 @@ Examples:
   lockstep predict --model_name_or_path runs/imdb --file reviews.txt --format jsonl > labels.jsonl
   cat reviews.txt | lockstep predict --model_name_or_path runs/imdb
 
-A file or standard input holds one text per line. Exit codes: 0 done, 2 usage, 3 not a classifier, 4 damaged input.)";
+A file or standard input holds one text per line. Exit codes: 0 done, 2 usage, 3 not a classifier, 4 damaged input,
+8 NaN, 9 the output cannot be written.)";
 
 struct PredictOptions {
   std::string model, file, format = "table";
@@ -39,7 +42,8 @@ struct PredictOptions {
 PredictOptions parse(const std::vector<std::string>& arguments) {
   PredictOptions o;
   auto app = make_app("lockstep predict", "Labels texts with a fine-tuned model.", kFooter);
-  app->add_option("text", o.texts, "Texts to label; none: read --file or standard input");
+  app->add_option("text", o.texts, "Texts to label; none: read --file or standard input")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app->add_option("--model_name_or_path", o.model, "Folder of the fine-tuned model")->required();
   app->add_option("--file", o.file, "One text per line; - is standard input");
   app->add_option("--format", o.format, "table or jsonl (one object per text: label, score, scores of all labels)")
@@ -59,7 +63,8 @@ class TextSource {
     if (!texts_.empty()) return;
     if (!options.file.empty() && options.file != "-") {
       file_.open(options.file);
-      if (!file_) throw UsageError("--file " + options.file + ": the file cannot be read");
+      if (!file_ || std::filesystem::is_directory(options.file))
+        throw UsageError("--file " + options.file + ": the file cannot be read");
     } else if (isatty(STDIN_FILENO) == 1) {
       log_info("reading texts from standard input, one per line; end with Ctrl-D");
     }
@@ -75,9 +80,15 @@ class TextSource {
 
  private:
   bool take(std::string& line) {
-    if (stream_) return static_cast<bool>(std::getline(*stream_, line));
+    if (stream_) return take_line(line);
     if (next_ == texts_.size()) return false;
     line = texts_[next_++];
+    return true;
+  }
+
+  bool take_line(std::string& line) {
+    if (!std::getline(*stream_, line)) return false;
+    if (line.ends_with('\r')) line.pop_back();  // a file from Windows
     return true;
   }
 
@@ -153,11 +164,12 @@ int predict_command(const std::vector<std::string>& arguments) {
   if (options.format == "table") std::printf("%-12s %6s  %s\n", "label", "score", "text");
   for (auto texts = source.next(options.batch_size); !texts.empty(); texts = source.next(options.batch_size)) {
     const std::vector<float> logits = model.logits(view_of(tokenize(texts, tokenizer, max_length)));
+    require_finite(logits);
     const auto classes = static_cast<size_t>(config.num_labels());
     for (size_t i = 0; i < texts.size(); ++i)
       print_prediction(texts[i], softmax(std::span(logits).subspan(i * classes, classes)), config.labels,
                        options.format == "jsonl");
-    std::fflush(stdout);
+    flush_output();
   }
   return kDone;
 }

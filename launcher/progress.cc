@@ -1,5 +1,6 @@
 #include "launcher/progress.h"
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -22,6 +23,20 @@ bool bar_is_drawn = false;
 std::string standard_error_of_parent() {
   std::error_code ignored;
   return std::filesystem::read_symlink("/proc/" + std::to_string(getppid()) + "/fd/2", ignored).string();
+}
+
+/// Under mpirun our standard error is a pipe: then the terminal's width is asked where mpirun writes. 80 if nobody
+/// knows.
+size_t terminal_columns() {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0) {
+    const int terminal = open(standard_error_of_parent().c_str(), O_RDONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    if (terminal >= 0) {
+      ioctl(terminal, TIOCGWINSZ, &size);
+      close(terminal);
+    }
+  }
+  return size.ws_col > 1 ? size.ws_col : 80;
 }
 
 bool is_terminal_name(const std::string& path) {
@@ -47,6 +62,15 @@ void clear_progress_line() {
   std::fputs("\r\033[K", stderr);
   std::fflush(stderr);
   bar_is_drawn = false;
+}
+
+std::string fitted(const std::string& line, size_t columns) {
+  size_t shown = 0;
+  for (size_t i = 0; i < line.size(); ++i) {
+    const bool starts_character = (static_cast<unsigned char>(line[i]) & 0xC0) != 0x80;
+    if (starts_character && ++shown > columns) return line.substr(0, i);
+  }
+  return line;
 }
 
 std::string format_duration(double seconds) {
@@ -86,7 +110,7 @@ void Progress::update(int64_t done, const std::string& details) {
     log_info(line);
     return;
   }
-  std::fprintf(stderr, "\r\033[K%s", line.c_str());
+  std::fprintf(stderr, "\r\033[K%s", fitted(line, terminal_columns() - 1).c_str());
   std::fflush(stderr);
   bar_is_drawn = true;
 }
@@ -98,7 +122,7 @@ std::string Progress::render(int64_t done, const std::string& details) const {
   if (total_ <= 0) return what_ + " " + std::to_string(done) + " " + unit_ + " | " + format_duration(elapsed);
   std::string bar;
   if (style_ == ProgressStyle::kBar) {
-    constexpr int kWidth = 20;
+    constexpr int kWidth = 10;
     const int full = static_cast<int>(share * kWidth + 0.5);
     for (int i = 0; i < kWidth; ++i)
       bar += i < full ? "━" : "─";
@@ -107,8 +131,9 @@ std::string Progress::render(int64_t done, const std::string& details) const {
   const std::string numbers = formatted("%3.0f%% %lld/%lld %s", share * 100, static_cast<long long>(done),
                                         static_cast<long long>(total_), unit_.c_str());
   const std::string head = what_ + " " + bar + numbers;
-  return head + (details.empty() ? "" : " | " + details) + " | " + format_duration(elapsed) + " < " +
-         format_duration(left);
+  // What a narrow terminal cuts off comes last.
+  return head + " | " + format_duration(elapsed) + " < " + format_duration(left) +
+         (details.empty() ? "" : " | " + details);
 }
 
 }  // namespace lockstep

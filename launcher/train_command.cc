@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <optional>
 
-#include "data/atomic_file.h"
 #include "dist/error.h"
 #include "dist/replica_check.h"
 #include "launcher/advice.h"
@@ -13,6 +12,7 @@
 #include "launcher/log.h"
 #include "launcher/model_folder.h"
 #include "launcher/results_table.h"
+#include "launcher/run_folder.h"
 #include "launcher/run_report.h"
 #include "launcher/train_inputs.h"
 
@@ -28,19 +28,6 @@ void require_equal_ranks(Job& job, const TrainInputs& in) {
   } catch (const dist::CommunicationError& difference) {
     throw AgreedFailure(dist::Failure{0, kContract, difference.what()});
   }
-}
-
-/// Rank 0: OUTPUT_DIR exists, holds nothing that would be lost, and takes the log from now on.
-void open_output_folder(const TrainInputs& in) {
-  const fs::path folder = in.options.output_dir;
-  if (fs::exists(folder) && fs::exists(in.model_folder) && fs::equivalent(folder, in.model_folder))
-    throw SettingsError("--output_dir " + folder.string() + " is the model's own folder; its weights would be lost");
-  if (!in.options.overwrite_output_dir && fs::exists(folder / "model.safetensors"))
-    throw SettingsError("--output_dir " + folder.string() +
-                        " already holds a model; choose another folder, or add --overwrite_output_dir to replace it");
-  fs::create_directories(folder);
-  data::write_file_atomically(folder / "train_config.toml", in.settings);
-  log_to_file(folder / "train.log");
 }
 
 void print_banner(const TrainInputs& in, const Job& job, int64_t parameters) {
@@ -113,30 +100,33 @@ RunReport report_of(const TrainInputs& in, const Job& job, const model::DistilBe
           model.layout().size};
 }
 
-void print_results(const TrainInputs& in, const RunHistory& history, const TrainSummary& summary,
-                   const RunReport& report) {
-  if (const EvalRecord* delivered = delivered_evaluation(report, history, summary.best)) {
-    const std::string heading =
-        formatted("\n%s: %lld training and %zu %s examples, %s", printable_text(report.dataset_name).c_str(),
-                  static_cast<long long>(in.plan.examples), in.data.eval_examples.size(), in.eval_split.c_str(),
-                  printable_text(report.base_model).c_str());
-    std::printf("%s\n", results_table(heading, history.evaluations(), summary.best.step(), in.published).c_str());
-    std::printf("* best by %s%s. Delivered: epoch %.2f, accuracy %s\n\n%s\n", summary.best.metric().c_str(),
-                in.eval_split == "test" ? ", chosen on the test split" : "", delivered->epoch,
-                accuracy_with_interval(delivered->result.confusion).c_str(),
-                confusion_table(delivered->result.confusion, in.config.labels).c_str());
-    std::fflush(stdout);
-  }
+std::string results_text(const TrainInputs& in, const RunHistory& history, const TrainSummary& summary,
+                         const RunReport& report) {
+  const EvalRecord* delivered = delivered_evaluation(report, history, summary.best);
+  if (delivered == nullptr) return "";
+  const std::string heading =
+      formatted("\n%s: %lld training and %zu %s examples, %s", printable_text(report.dataset_name).c_str(),
+                static_cast<long long>(in.plan.examples), in.data.eval_examples.size(), in.eval_split.c_str(),
+                printable_text(report.base_model).c_str());
+  return results_table(heading, history.evaluations(), summary.best.step(), in.published) +
+         formatted("\n* best by %s%s. Delivered: epoch %.2f, accuracy %s\n\n%s\n", summary.best.metric().c_str(),
+                   in.eval_split == "test" ? ", chosen on the test split" : "", delivered->epoch,
+                   accuracy_with_interval(delivered->result.confusion).c_str(),
+                   confusion_table(delivered->result.confusion, in.config.labels).c_str());
+}
+
+std::string closing_words(const TrainInputs& in, const TrainSummary& summary) {
+  std::string text;
   for (const std::string& advice : summary.advice)
-    log_warning(advice);
+    text += "warning: " + advice + "\n";
   if (summary.stopped_early)
-    log_info(formatted("stopped early after %lld steps: no better %s for %lld evaluations",
-                       static_cast<long long>(summary.steps), in.options.metric_for_best_model.c_str(),
-                       static_cast<long long>(in.options.early_stopping_patience)));
-  log_info(formatted("trained %lld steps in %s, %.2f examples/s; the model is in %s",
-                     static_cast<long long>(summary.steps), format_duration(summary.train_seconds).c_str(),
-                     static_cast<double>(summary.examples) / std::max(summary.train_seconds, 1e-9),
-                     in.options.output_dir.c_str()));
+    text += formatted("stopped early after %lld steps: no better %s for %lld evaluations\n",
+                      static_cast<long long>(summary.steps), in.options.metric_for_best_model.c_str(),
+                      static_cast<long long>(in.options.early_stopping_patience));
+  return text + formatted("trained %lld steps in %s, %.2f examples/s; the model is in %s\n",
+                          static_cast<long long>(summary.steps), format_duration(summary.train_seconds).c_str(),
+                          static_cast<double>(summary.examples) / std::max(summary.train_seconds, 1e-9),
+                          in.options.output_dir.c_str());
 }
 
 void train(Job& job, const std::vector<std::string>& arguments) {
@@ -146,8 +136,9 @@ void train(Job& job, const std::vector<std::string>& arguments) {
   job.together([&] { load_inputs(in, job); });
   require_equal_ranks(job, in);
   model::set_compute_threads(in.threads.per_rank);
+  std::optional<RunFolder> folder;
   job.together([&] {
-    if (job.is_main()) open_output_folder(in);
+    if (job.is_main()) folder.emplace(in);
   });
   model::DistilBert model = make_replicas(job, in);
   if (job.is_main()) print_banner(in, job, model.layout().size);
@@ -160,7 +151,7 @@ void train(Job& job, const std::vector<std::string>& arguments) {
     if (!job.is_main()) return;
     const RunReport report = report_of(in, job, model);
     write_run_report(report, history, summary, in.options.output_dir);
-    print_results(in, history, summary, report);
+    print_report(results_text(in, history, summary, report) + closing_words(in, summary));
   });
 }
 

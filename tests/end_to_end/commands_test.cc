@@ -94,6 +94,49 @@ TEST_F(Commands, PredictLabelsArgumentsFilesAndStandardInput) {
   EXPECT_NEAR(first["scores"]["neg"].get<double>() + first["scores"]["pos"].get<double>(), 1, 1e-9);
 }
 
+TEST_F(Commands, PredictTakesTextsThatLookLikeOptionsAfterTwoDashes) {
+  EXPECT_THAT(lockstep("predict --model_name_or_path " + run_folder() + " -- --not-bad").output,
+              HasSubstr("--not-bad"));
+}
+
+TEST_F(Commands, PredictReadsWindowsLineEnds) {
+  const std::string base = "predict --model_name_or_path " + run_folder() + " --file ";
+  std::ofstream(world_->path("windows.txt")) << "a good film\r\na bad film\r\n";
+  std::ofstream(world_->path("unix.txt")) << "a good film\na bad film\n";
+  EXPECT_EQ(lockstep(base + world_->path("windows.txt")).output, lockstep(base + world_->path("unix.txt")).output);
+}
+
+TEST_F(Commands, PredictDoesNotTakeAFolderForAnEmptyFile) {
+  expect_failure(lockstep("predict --model_name_or_path " + run_folder() + " --file " + world_->path("dataset")),
+                 kUsage, {"cannot be read"});
+}
+
+TEST_F(Commands, OutputThatCannotBeWrittenIsAFailure) {
+  const std::string model = "--model_name_or_path " + run_folder();
+  for (const std::string& command :
+       {"predict " + model + " text",
+        "evaluate " + model + " --dataset " + world_->dataset_folder() + " --max_seq_length 48"})
+    for (const char* nowhere : {" 1>/dev/full", " 1>&-"})
+      expect_failure(lockstep(command + nowhere), kStorage, {"cannot write standard output"});
+}
+
+TEST_F(Commands, AModelThatAnswersNaNGivesNoLabelsAndNoFigures) {
+  const std::string folder = world_->path("nan_model");
+  std::filesystem::copy(run_folder(), folder);
+  model::DistilBert model(model::load_config(folder), "cpu");
+  model::load_weights(model, folder, 0);
+  std::vector<float> parameters(static_cast<size_t>(model.layout().size));
+  model.get_parameters(parameters);
+  for (float& parameter : parameters)
+    parameter = std::numeric_limits<float>::quiet_NaN();
+  model.set_parameters(parameters);
+  model::save_weights(model, folder);
+  expect_failure(lockstep("predict --model_name_or_path " + folder + " text"), kNumeric, {"NaN"});
+  expect_failure(lockstep("evaluate --model_name_or_path " + folder + " --dataset " + world_->dataset_folder() +
+                          " --max_seq_length 48"),
+                 kNumeric, {"NaN"});
+}
+
 TEST_F(Commands, PredictShowsControlCharactersInsteadOfSendingThem) {
   const Outcome outcome =
       lockstep("predict --model_name_or_path " + run_folder() + " \"$(printf 'red \\033[31m text')\"");
@@ -102,6 +145,28 @@ TEST_F(Commands, PredictShowsControlCharactersInsteadOfSendingThem) {
 
 TEST_F(Commands, ASecondRunDoesNotOverwriteTheFirst) {
   expect_failure(mpirun(2, train_arguments("run")), kContract, {"already holds a model", "--overwrite_output_dir"});
+}
+
+TEST_F(Commands, TheLogHoldsTheResultsTable) {
+  const std::string log = tests::read_file(run_folder() + "/train.log");
+  for (const char* part : {"train loss", "Delivered: epoch", "predicted", "the model is in"})
+    EXPECT_THAT(log, HasSubstr(part));
+}
+
+TEST_F(Commands, ReplacingARunLeavesNoFiguresOfTheEarlierOne) {
+  ASSERT_EQ(lockstep(train_arguments("again") + " --max_steps 1 --eval_strategy epoch").exit_code, 0);
+  ASSERT_TRUE(std::filesystem::exists(world_->path("again/eval_results.json")));
+  ASSERT_EQ(lockstep(train_arguments("again") + " --max_steps 1 --overwrite_output_dir").exit_code, 0);
+  EXPECT_FALSE(std::filesystem::exists(world_->path("again/eval_results.json")));
+  EXPECT_THAT(tests::read_file(world_->path("again/all_results.json")), Not(HasSubstr("eval_loss")));
+}
+
+TEST_F(Commands, TwoRunsDoNotShareAFolder) {
+  const std::string folder = world_->path("shared");
+  std::filesystem::create_directories(folder);
+  expect_failure(tests::run("flock -x " + folder + "/train.log " + tests::environment("LOCKSTEP_BINARY") + " " +
+                            train_arguments("shared")),
+                 kContract, {"another run is writing into it"});
 }
 
 TEST_F(Commands, UnknownOptionsAreListedOnceEvenWithSeveralRanks) {

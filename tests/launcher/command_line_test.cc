@@ -66,6 +66,29 @@ TEST(CommandLine, AValueOfTheWrongKindIsNamed) {
   EXPECT_NE(error.find("--learning_rate"), std::string::npos) << error;
 }
 
+TEST(CommandLine, TheLastOfSeveralIsMeant) {
+  EXPECT_EQ(parse({"--seed", "1", "--seed", "2"}).seed, 2u);
+}
+
+TEST(CommandLine, NumbersThatNoRunCanMeanAreRefused) {
+  for (const auto& [option, value] : {std::pair{"--num_train_epochs", "inf"},
+                                      {"--num_train_epochs", "1e30"},
+                                      {"--num_train_epochs", "0"},
+                                      {"--warmup_steps", "1e30"},
+                                      {"--weight_decay", "nan"},
+                                      {"--max_grad_norm", "-1"},
+                                      {"--threads", "-2"},
+                                      {"--per_device_train_batch_size", "9223372036854775807"},
+                                      {"--ddp_bucket_cap_mb", "1e300"},
+                                      {"--learning_rate", "nan"},
+                                      {"--dropout", "nan"},
+                                      {"--eval_steps", "-4"},
+                                      {"--max_eval_samples", "0"}}) {
+    const std::string error = usage_error_of({option, value});
+    EXPECT_NE(error.find("must"), std::string::npos) << option << " " << value << ": " << error;
+  }
+}
+
 TEST(CommandLine, AMissingOptionIsNamed) {
   try {
     parse_train_options({"--dataset", "d"}, nullptr);
@@ -113,6 +136,11 @@ TEST_F(ConfigFile, UnknownKeysAreListedWithTheNearestAndTheFile) {
   const std::string error = usage_error_of({"--config", path});
   EXPECT_NE(error.find("learning_rates in " + path + "; did you mean --learning_rate?"), std::string::npos) << error;
   EXPECT_NE(error.find("max_step in " + path + "; did you mean --max_steps?"), std::string::npos) << error;
+}
+
+TEST_F(ConfigFile, AFolderOrAnEmptyFileIsNoConfig) {
+  EXPECT_NE(usage_error_of({"--config", "/tmp"}).find("--config /tmp"), std::string::npos);
+  EXPECT_NE(usage_error_of({"--config", write("")}).find("is empty"), std::string::npos);
 }
 
 TEST_F(ConfigFile, AMissingFileIsNamed) {

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "launcher/errors.h"
+#include "launcher/progress.h"
 #include "launcher/results_table.h"
 #include "tests/support/process.h"
 
@@ -17,6 +18,12 @@ EvalResult result_of_counts(double loss, int64_t tn, int64_t fp, int64_t fn, int
   std::copy(std::begin(cells), std::end(cells), counts.confusion.counts().begin());
   counts.loss_sum = loss * static_cast<double>(tn + fp + fn + tp);
   return result_of(counts, 2.0);
+}
+
+TEST(ProgressLine, IsCutToTheTerminalByCharactersNotBytes) {
+  EXPECT_EQ(fitted("abc", 3), "abc");
+  EXPECT_EQ(fitted("abcd", 3), "abc");
+  EXPECT_EQ(fitted("\u2501\u2501\u2500\u2500", 3), "\u2501\u2501\u2500");
 }
 
 /// A run of two epochs whose first was the better one.

@@ -1,0 +1,56 @@
+#include "launcher/run_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "data/atomic_file.h"
+#include "launcher/errors.h"
+#include "launcher/log.h"
+
+namespace lockstep {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+void require_nothing_to_lose(const TrainInputs& in, const fs::path& folder) {
+  if (fs::exists(folder) && fs::exists(in.model_folder) && fs::equivalent(folder, in.model_folder))
+    throw SettingsError("--output_dir " + folder.string() + " is the model's own folder; its weights would be lost");
+  if (!in.options.overwrite_output_dir && fs::exists(folder / "model.safetensors"))
+    throw SettingsError("--output_dir " + folder.string() +
+                        " already holds a model; choose another folder, or add --overwrite_output_dir to replace it");
+}
+
+/// The kernel drops the lock when the process is gone. File systems without locks are used without.
+int lock(const fs::path& file) {
+  const int descriptor = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (descriptor < 0) throw std::system_error(errno, std::generic_category(), "cannot write " + file.string());
+  if (flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return descriptor;
+  close(descriptor);
+  throw SettingsError("--output_dir " + file.parent_path().string() +
+                      ": another run is writing into it at this moment; choose another folder");
+}
+
+}  // namespace
+
+RunFolder::RunFolder(const TrainInputs& in) {
+  const fs::path folder = in.options.output_dir;
+  require_nothing_to_lose(in, folder);
+  fs::create_directories(folder);
+  lock_ = lock(folder / "train.log");
+  data::write_file_atomically(folder / "train_config.toml", in.settings);
+  for (const char* file :
+       {"README.md", "trainer_state.json", "all_results.json", "train_results.json", "eval_results.json"})
+    fs::remove(folder / file);
+  log_to_file(folder / "train.log");
+}
+
+RunFolder::~RunFolder() {
+  if (lock_ >= 0) close(lock_);
+}
+
+}  // namespace lockstep
