@@ -16,6 +16,7 @@ LIBRARIES = FOLDERS[:3]
 HOMES = {
     r"mpi\.h": "dist",
     r"nccl\.h": "dist",
+    r"cuda_runtime_api\.h": "dist",
     r"(torch|ATen|c10)/.*": "model",
     r"(hdf5|H5\w+)\.h": "data",
     r"utf8proc\.h": "data",
