@@ -71,7 +71,11 @@ int evaluate_command(const std::vector<std::string>& arguments) {
   if (config.num_labels() != static_cast<int64_t>(dataset.manifest().labels.size()))
     throw SettingsError("the model has " + std::to_string(config.num_labels()) + " labels and the data set " +
                         std::to_string(dataset.manifest().labels.size()));
+  const std::vector<std::string> own_labels = config.labels;
   take_labels(config, dataset.manifest());
+  if (own_labels != config.labels && !own_labels.front().starts_with("LABEL_"))
+    log_warning("the model calls its labels " + printable_text(nlohmann::json(own_labels).dump()) + ", the data set " +
+                printable_text(nlohmann::json(config.labels).dump()) + "; they are compared by their numbers");
   model::DistilBert model(config, "cpu");
   if (!model::load_weights(model, folder, 0).newly_initialized.empty())
     throw SettingsError(folder.string() +

@@ -1,5 +1,6 @@
 #include "launcher/format.h"
 
+#include <cmath>
 #include <cstdarg>
 #include <cstdio>
 
@@ -15,6 +16,11 @@ std::string formatted(const char* pattern, ...) {
   std::vsnprintf(text.data(), text.size() + 1, pattern, again);
   va_end(again);
   return text;
+}
+
+double rounded(double value, int digits) {
+  const double scale = std::pow(10.0, digits);
+  return std::round(value * scale) / scale;
 }
 
 }  // namespace lockstep

@@ -7,4 +7,7 @@ namespace lockstep {
 /// printf into a string; the compiler checks arguments against `pattern`.
 [[gnu::format(printf, 1, 2)]] std::string formatted(const char* pattern, ...);
 
+/// `value` to `digits` decimals; the double that prints as short as it looks.
+double rounded(double value, int digits);
+
 }  // namespace lockstep

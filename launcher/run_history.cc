@@ -1,21 +1,12 @@
 #include "launcher/run_history.h"
 
 #include <cerrno>
-#include <cmath>
 #include <fstream>
 #include <system_error>
 
+#include "launcher/format.h"
+
 namespace lockstep {
-
-namespace {
-
-/// To `digits` decimals; dividing last gives the double that prints as short as it looks.
-double rounded(double value, int digits) {
-  const double scale = std::pow(10.0, digits);
-  return std::round(value * scale) / scale;
-}
-
-}  // namespace
 
 RunHistory::RunHistory(std::filesystem::path folder) {
   if (folder.empty()) return;

@@ -25,8 +25,9 @@ model::LearningRateSchedule schedule_of(const TrainOptions& options, int64_t tot
   schedule.total_steps = total_steps;
   schedule.constant = options.lr_scheduler_type != "linear";
   const bool ratio = options.warmup_steps < 1;
-  schedule.warmup_steps =
-      static_cast<int64_t>(std::ceil(options.warmup_steps * (ratio ? static_cast<double>(total_steps) : 1.0)));
+  // As HF's Trainer: a ratio is rounded up, a number of steps loses its fraction.
+  schedule.warmup_steps = static_cast<int64_t>(
+      ratio ? std::ceil(options.warmup_steps * static_cast<double>(total_steps)) : options.warmup_steps);
   if (options.lr_scheduler_type == "constant") schedule.warmup_steps = 0;
   return schedule;
 }

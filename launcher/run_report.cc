@@ -1,18 +1,13 @@
 #include "launcher/run_report.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "data/atomic_file.h"
+#include "launcher/format.h"
 
 namespace lockstep {
 
 namespace {
-
-double rounded(double value, int digits) {
-  const double scale = std::pow(10.0, digits);
-  return std::round(value * scale) / scale;
-}
 
 nlohmann::json training_json(const RunReport& report, const TrainSummary& summary) {
   const double seconds = std::max(summary.train_seconds, 1e-9);

@@ -116,8 +116,8 @@ void Trainer::observe(const StepStats& stats) {
   for (LossMean* mean : {&since_log_, &since_evaluation_, &in_all_})
     mean->add(stats);
   smoothed_loss_ = stats.step == 1 ? stats.loss : 0.9 * smoothed_loss_ + 0.1 * stats.loss;
-  progress_.update(stats.step, formatted("epoch %.2f/%g | loss %.4f | %.1f examples/s | lr %.2e",
-                                         plan_.epoch_at(stats.step), plan_.epoch_at(plan_.total_steps), smoothed_loss_,
+  progress_.update(stats.step, formatted("loss %.4f | epoch %.2f/%g | %.1f examples/s | lr %.2e", smoothed_loss_,
+                                         plan_.epoch_at(stats.step), plan_.epoch_at(plan_.total_steps),
                                          static_cast<double>(in_all_.examples) / std::max(progress_.seconds(), 1e-9),
                                          stats.learning_rate));
   last_ = stats;

@@ -81,6 +81,19 @@ TEST_F(Commands, EvaluateGivesTheNumbersOfTheRun) {
   EXPECT_NEAR(measured["eval_loss"], expected["eval_loss"], 1e-6);
 }
 
+TEST_F(Commands, EvaluateSaysSoWhenLabelsHaveOtherNames) {
+  const std::string folder = world_->path("cats");
+  std::filesystem::copy(run_folder(), folder);
+  std::string config = tests::read_file(folder + "/config.json");
+  for (size_t at; (at = config.find("neg")) != std::string::npos;)
+    config.replace(at, 3, "cat");
+  std::ofstream(folder + "/config.json") << config;
+  const Outcome outcome = lockstep("evaluate --model_name_or_path " + folder + " --dataset " +
+                                   world_->dataset_folder() + " --max_seq_length 48");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("the model calls its labels [\"cat\",\"pos\"]"));
+}
+
 TEST_F(Commands, PredictLabelsArgumentsFilesAndStandardInput) {
   const std::string base = "predict --model_name_or_path " + run_folder() + " --format jsonl";
   const Outcome arguments = lockstep(base + " 'a good film' 'a bad film'");

@@ -52,6 +52,12 @@ TEST(RunPlan, WarmupBelowOneIsARatio) {
   EXPECT_EQ(make_run_plan(options, 3000, 1).schedule.warmup_steps, 30);
 }
 
+TEST(RunPlan, WarmupStepsLoseTheirFractionAsInHuggingFace) {
+  TrainOptions options;
+  options.warmup_steps = 1.5;
+  EXPECT_EQ(make_run_plan(options, 3000, 1).schedule.warmup_steps, 1);
+}
+
 TEST(RunPlan, AnEmptySplitIsRefused) {
   EXPECT_THROW(make_run_plan({}, 0, 1), SettingsError);
 }
