@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <set>
+#include <sstream>
 
 #include "data/spelling.h"
 #include "launcher/errors.h"
@@ -88,11 +89,48 @@ ConfigArguments read_config(const std::string& path, const std::vector<std::stri
 
 }  // namespace
 
+namespace {
+
+/// Option, kind and default on one line, what it does on the next ones: nothing passes 80 columns.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option(const CLI::Option* option, bool is_positional) const override {
+    std::string head = "  " + (is_positional ? option->get_name(true) : option->get_name(false, true));
+    if (option->get_expected_max() > 0 && !option->get_type_name().empty()) head += " " + kind_of(*option);
+    if (!option->get_default_str().empty()) head += " [" + option->get_default_str() + "]";
+    if (option->get_required()) head += " (required)";
+    return head + "\n" + wrapped(option->get_description());
+  }
+
+ private:
+  /// The type without the validators' long names: TEXT, INT, FLOAT, FILE.
+  static std::string kind_of(const CLI::Option& option) {
+    const std::string type = option.get_type_name();
+    return type.substr(0, type.find(':'));
+  }
+
+  static std::string wrapped(const std::string& description) {
+    constexpr size_t kWidth = 80, kIndent = 8;
+    std::istringstream words(description);
+    std::string text, line(kIndent, ' ');
+    for (std::string word; words >> word;) {
+      if (line.size() > kIndent && line.size() + word.size() > kWidth) {
+        text += line + "\n";
+        line.assign(kIndent, ' ');
+      }
+      line += (line.size() > kIndent ? " " : "") + word;
+    }
+    return text + line + "\n";
+  }
+};
+
+}  // namespace
+
 std::unique_ptr<CLI::App> make_app(const std::string& name, const std::string& description, const std::string& footer) {
   auto app = std::make_unique<CLI::App>(description, name);
   // As in argparse, the last of several --option is meant: a script's settings can be overridden at its end.
   app->option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app->get_formatter()->column_width(42);
+  app->formatter(std::make_shared<HelpFormatter>());
   app->footer(footer);
   return app;
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "data/hdf5_version.h"
 #include "data/spelling.h"
@@ -22,13 +23,14 @@ struct Command {
   const char* name;
   int (*run)(const std::vector<std::string>&);
   const char* purpose;
+  bool takes_ranks;
 };
 
 constexpr Command kCommands[] = {
-    {"prepare", prepare_command, "reviews (aclImdb folder or tar.gz, CSV, JSONL) -> tokenized HDF5 data set"},
-    {"train", train_command, "fine-tune a DistilBERT classifier; alone, or one rank per GPU under mpirun"},
-    {"evaluate", evaluate_command, "loss, precision, recall, F1, accuracy and confusion matrix of a model on a split"},
-    {"predict", predict_command, "label and probability of texts from the command line, a file or standard input"},
+    {"prepare", prepare_command, "texts (aclImdb, CSV, JSONL) -> tokenized HDF5 data set", false},
+    {"train", train_command, "fine-tune a DistilBERT classifier; one rank per GPU with mpirun", true},
+    {"evaluate", evaluate_command, "loss, precision, recall, F1, accuracy of a model on a split", false},
+    {"predict", predict_command, "label and probability of texts", false},
 };
 
 std::string overview() {
@@ -38,10 +40,20 @@ std::string overview() {
   for (const Command& command : kCommands) {
     text += formatted("  %-10s%s\n", command.name, command.purpose);
   }
-  return text +
-         "\nlockstep COMMAND --help explains a command's options and shows examples. lockstep --version tells what "
-         "this is built from.\n"
-         "Typical order: prepare, train (mpirun -np N lockstep train ...), evaluate, predict.\n";
+  return text + R"(
+lockstep COMMAND --help explains a command's options and shows examples.
+lockstep --version tells what this is built from.
+
+Typical order: prepare, mpirun -np N lockstep train ..., evaluate, predict.
+)";
+}
+
+/// Several copies of a command that knows no ranks would do the same work, and write over each other's output.
+void refuse_ranks(const Command& command) {
+  const char* ranks = std::getenv("OMPI_COMM_WORLD_SIZE");
+  if (!command.takes_ranks && ranks != nullptr && std::atoi(ranks) > 1)
+    throw UsageError(std::string("lockstep ") + command.name + " is one process, and mpirun started " + ranks +
+                     "; run it without mpirun");
 }
 
 int dispatch(const std::vector<std::string>& arguments) {
@@ -56,6 +68,7 @@ int dispatch(const std::vector<std::string>& arguments) {
   }
   std::vector<std::string> names;
   for (const Command& command : kCommands) {
+    if (name == command.name) refuse_ranks(command);
     if (name == command.name) return command.run({arguments.begin() + 1, arguments.end()});
     names.emplace_back(command.name);
   }

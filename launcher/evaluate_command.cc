@@ -21,10 +21,11 @@ namespace {
 
 const char* const kFooter = R"(
 Example:
-  lockstep evaluate --model_name_or_path runs/imdb --dataset data/imdb --split test --output_file results.json
+  lockstep evaluate --model_name_or_path runs/imdb --dataset datasets/imdb \
+      --split test --output_file results.json
 
-Exit codes: 0 done, 2 usage, 3 model and data do not fit, 4 damaged input, 8 NaN,
-9 the output cannot be written.)";
+Exit codes: 0 done; 2 usage; 3 model and data do not fit; 4 damaged input;
+8 NaN; 9 output could not be written.)";
 
 struct EvaluateOptions {
   std::string model, dataset, split = "test", output_file;
@@ -43,7 +44,7 @@ EvaluateOptions parse(const std::vector<std::string>& arguments) {
   app->add_option("--per_device_eval_batch_size", o.batch_size, "Examples per batch")->check(CLI::PositiveNumber);
   app->add_option("--max_seq_length", o.max_seq_length, "Longer examples lose their end")
       ->check(CLI::Range(3, 1 << 20));
-  app->add_option("--seed", o.seed, "Of the subset");
+  app->add_option("--seed", o.seed, "Of the subset")->check(CLI::NonNegativeNumber);
   app->add_option("--threads", o.threads, "Threads; 0: all cores");
   app->add_option("--output_file", o.output_file, "Also write the numbers as JSON")->type_name("FILE");
   parse_command_line(*app, arguments);

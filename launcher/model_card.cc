@@ -56,8 +56,8 @@ std::string introduction(const RunReport& report, const EvalRecord* evaluation) 
   std::string markdown =
       "\n<!-- This model card was generated from the run's own records. Check it, complete it, then remove this "
       "comment. -->\n\n# " +
-      name + "\n\nThis model is a fine-tuned version of " + short_name(report.base_model) + " on the " +
-      report.dataset_name + " dataset.\n";
+      name + "\n\nThis model is a fine-tuned version of " + report.base_model + " on the " + report.dataset_name +
+      " dataset.\n";
   if (evaluation == nullptr) return markdown;
   markdown += formatted("It achieves the following results on %lld examples of its %s split:\n",
                         static_cast<long long>(report.eval_examples), report.eval_split.c_str());
@@ -77,20 +77,18 @@ std::string descriptions() {
 
 std::string hyperparameters(const RunReport& report) {
   const TrainOptions& o = report.options;
-  const int64_t per_device = (report.plan.global_batch + report.world_size * report.plan.accumulation - 1) /
-                             (report.world_size * report.plan.accumulation);
   std::string list =
       "\n## Training procedure\n\n### Training hyperparameters\n\nThe following hyperparameters were used during "
       "training:\n";
   list += formatted("- learning_rate: %g\n- train_batch_size: %lld\n- eval_batch_size: %lld\n- seed: %llu\n",
-                    o.learning_rate, static_cast<long long>(per_device),
+                    o.learning_rate, static_cast<long long>(report.plan.device_batch),
                     static_cast<long long>(o.per_device_eval_batch_size), static_cast<unsigned long long>(o.seed));
   if (report.world_size > 1)
     list += formatted("- distributed_type: %s\n- num_devices: %d\n", report.device == "cpu" ? "multi-CPU" : "multi-GPU",
                       report.world_size);
   if (report.plan.accumulation > 1)
     list += formatted("- gradient_accumulation_steps: %lld\n", static_cast<long long>(report.plan.accumulation));
-  if (report.plan.global_batch != per_device)
+  if (report.plan.global_batch != report.plan.device_batch)
     list += formatted("- total_train_batch_size: %lld\n", static_cast<long long>(report.plan.global_batch));
   list += formatted(
       "- optimizer: AdamW with betas=(%g,%g) and epsilon=%g, weight_decay=%g, max_grad_norm=%g\n- lr_scheduler_type: "

@@ -25,12 +25,15 @@ namespace {
 
 const char* const kFooter = R"(
 Examples:
-  lockstep predict --model_name_or_path runs/imdb "A film I will watch again." "Two hours I want back."
-  lockstep predict --model_name_or_path runs/imdb --file reviews.txt --format jsonl > labels.jsonl
+  lockstep predict --model_name_or_path runs/imdb "A film to see again."
+  lockstep predict --model_name_or_path runs/imdb --file reviews.txt \
+      --format jsonl > labels.jsonl
   cat reviews.txt | lockstep predict --model_name_or_path runs/imdb
 
-A file or standard input holds one text per line. Exit codes: 0 done, 2 usage, 3 not a classifier, 4 damaged input,
-8 NaN, 9 the output cannot be written.)";
+A file or standard input holds one text per line.
+
+Exit codes: 0 done; 2 usage; 3 not a classifier; 4 damaged input; 8 NaN;
+9 output could not be written.)";
 
 struct PredictOptions {
   std::string model, file, format = "table";

@@ -15,12 +15,17 @@ namespace {
 
 const char* const kFooter = R"(
 Examples:
-  lockstep prepare --imdb aclImdb_v1.tar.gz --model distilbert-base-uncased --output data/imdb
-  lockstep prepare --train_file train.csv --validation_fraction 0.1 --text_column review --label_column stars \
-      --model MODEL --output data/mine
+  lockstep prepare --imdb aclImdb_v1.tar.gz --model distilbert-base-uncased \
+      --output datasets/imdb
+  lockstep prepare --train_file train.csv --validation_fraction 0.1 \
+      --text_column review --label_column stars --model MODEL \
+      --output datasets/mine
 
-The archive is read as it is, never unpacked. The data set is a folder of HDF5 shards and dataset.json, published whole.
-Exit codes: 0 done, 2 usage, 3 tokenizer or columns do not fit, 4 damaged or unusable data, 9 disk.)";
+The archive is read as it is, never unpacked. The data set is a folder of HDF5
+shards and dataset.json, published whole.
+
+Exit codes: 0 done; 2 usage; 3 tokenizer or columns do not fit; 4 damaged or
+unusable data; 9 disk.)";
 
 std::unique_ptr<CLI::App> make_prepare_app(data::PrepareOptions& o, std::string& model, std::string& config) {
   auto app =
@@ -48,7 +53,7 @@ std::unique_ptr<CLI::App> make_prepare_app(data::PrepareOptions& o, std::string&
   app->add_option("--threads", o.threads, "Tokenizing threads; 0: all cores")
       ->group("Data set")
       ->check(CLI::Range(0, 4096));
-  app->add_option("--seed", o.seed, "Of the validation split")->group("Data set");
+  app->add_option("--seed", o.seed, "Of the validation split")->check(CLI::NonNegativeNumber)->group("Data set");
   app->add_flag("--overwrite", o.overwrite, "Replace the data set at --output")->group("Data set");
   return app;
 }

@@ -46,6 +46,7 @@ RunPlan make_run_plan(const TrainOptions& options, int64_t examples, int world_s
   plan.global_batch = options.global_batch_size > 0
                           ? options.global_batch_size
                           : options.per_device_train_batch_size * world_size * options.gradient_accumulation_steps;
+  plan.device_batch = divide_up(plan.global_batch, world_size * plan.accumulation);
   plan.steps_per_epoch = divide_up(examples, plan.global_batch);
   plan.total_steps = total_steps_of(options, plan.steps_per_epoch);
   plan.epochs = divide_up(plan.total_steps, plan.steps_per_epoch);

@@ -13,6 +13,7 @@ struct RunPlan {
   int64_t examples = 0;
   int64_t global_batch = 0;     // examples per optimizer step, over all ranks
   int64_t accumulation = 1;     // micro-batches per step and rank
+  int64_t device_batch = 0;     // examples of one rank's micro-batch, if they were dealt by number; rounded up
   int64_t steps_per_epoch = 0;  // the last step of an epoch may have fewer examples
   int64_t total_steps = 0;
   int64_t epochs = 0;  // begun epochs

@@ -48,7 +48,7 @@ nlohmann::json trainer_state_json(const RunReport& report, const RunHistory& his
                          {"global_step", step},
                          {"max_steps", report.plan.total_steps},
                          {"num_train_epochs", report.plan.epochs},
-                         {"train_batch_size", report.options.per_device_train_batch_size},
+                         {"train_batch_size", report.plan.device_batch},
                          {"global_batch_size", report.plan.global_batch},
                          {"logging_steps", report.options.logging_steps},
                          {"eval_steps", report.options.eval_steps},

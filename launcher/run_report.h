@@ -13,7 +13,7 @@ namespace lockstep {
 struct RunReport {
   TrainOptions options;
   RunPlan plan;
-  std::string base_model;    // as the user named it
+  std::string base_model;    // its name: a hub name, or the last part of a path
   std::string dataset_name;  // of the manifest: "imdb", "smoke corpus"
   std::string eval_split;    // "" if nothing was evaluated
   int64_t eval_examples = 0;

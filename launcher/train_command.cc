@@ -33,13 +33,11 @@ void require_equal_ranks(Job& job, const TrainInputs& in) {
 void print_banner(const TrainInputs& in, const Job& job, int64_t parameters) {
   const TrainOptions& o = in.options;
   const auto& manifest = in.data.train.manifest();
-  const int64_t per_rank = (in.plan.global_batch + job.world_size() - 1) / job.world_size();
   log_info("***** Running training *****");
   log_info("  Data set = " + printable_text(manifest.name) + ", model = " + o.model_name_or_path);
   log_info(formatted("  Num examples = %lld", static_cast<long long>(in.plan.examples)));
   log_info(formatted("  Num Epochs = %g", in.plan.epoch_at(in.plan.total_steps)));
-  log_info(formatted("  Instantaneous batch size per device = %lld",
-                     static_cast<long long>((per_rank + in.plan.accumulation - 1) / in.plan.accumulation)));
+  log_info(formatted("  Instantaneous batch size per device = %lld", static_cast<long long>(in.plan.device_batch)));
   log_info(formatted("  Total train batch size (w. parallel, distributed & accumulation) = %lld",
                      static_cast<long long>(in.plan.global_batch)));
   log_info(formatted("  Gradient Accumulation steps = %lld", static_cast<long long>(in.plan.accumulation)));
@@ -88,10 +86,17 @@ model::DistilBert make_replicas(Job& job, const TrainInputs& in) {
   return std::move(*model);
 }
 
+/// A folder's own name, or the name as it was given: what tables and cards show of the base model.
+std::string base_model_name(const std::string& name_or_path) {
+  const fs::path path = fs::path(name_or_path).lexically_normal();
+  if (!fs::is_directory(path)) return name_or_path;
+  return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
+}
+
 RunReport report_of(const TrainInputs& in, const Job& job, const model::DistilBert& model) {
   return {in.options,
           in.plan,
-          in.options.model_name_or_path,
+          base_model_name(in.options.model_name_or_path),
           in.data.train.manifest().name,
           in.eval_split,
           static_cast<int64_t>(in.data.eval_examples.size()),

@@ -12,13 +12,18 @@ namespace {
 
 const char* const kFooter = R"(
 Examples:
-  lockstep train --config configs/quickstart.toml --model_name_or_path MODEL --dataset DATASET
-  mpirun -np 4 lockstep train --config configs/imdb_reference.toml --model_name_or_path distilbert-base-uncased \
-      --dataset data/imdb --output_dir runs/reference
+  lockstep train --config configs/quickstart.toml \
+      --model_name_or_path MODEL --dataset DATASET
+  mpirun -np 4 lockstep train --config configs/imdb_reference.toml \
+      --model_name_or_path distilbert-base-uncased --dataset datasets/imdb \
+      --output_dir runs/reference
 
-One rank trains on one GPU, or on a share of the CPU's cores. The global batch, its examples and its mean loss do not
-depend on the number of ranks. OUTPUT_DIR becomes a Hugging Face model folder; train_config.toml in it repeats the run.
-Exit codes: 0 done, 2 usage, 3 settings, model and data do not fit, 4 damaged input, 6 a rank was lost, 8 NaN, 9 disk.)";
+One rank trains on one GPU, or on a share of the CPU's cores. The global batch,
+its examples and its mean loss do not depend on the number of ranks. OUTPUT_DIR
+becomes a Hugging Face model folder; train_config.toml in it repeats the run.
+
+Exit codes: 0 done; 2 usage; 3 settings, model and data do not fit; 4 damaged
+input; 6 a rank was lost; 8 NaN; 9 disk.)";
 
 void add_data_options(CLI::App& app, TrainOptions& o) {
   const auto group = "Model and data";
@@ -69,7 +74,9 @@ void add_optimizer_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--dropout", o.dropout, "Hidden dropout; -1: as in config.json")->group(group);
   app.add_option("--attention_dropout", o.attention_dropout, "Likewise, on attention probabilities")->group(group);
   app.add_option("--seq_classif_dropout", o.seq_classif_dropout, "Likewise, before the classifier")->group(group);
-  app.add_option("--seed", o.seed, "Of the order, the subsets, the new classifier and dropout")->group(group);
+  app.add_option("--seed", o.seed, "Of the order, the subsets, the new classifier and dropout")
+      ->check(CLI::NonNegativeNumber)
+      ->group(group);
 }
 
 void add_evaluation_options(CLI::App& app, TrainOptions& o) {

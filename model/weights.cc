@@ -99,7 +99,7 @@ class Checkpoint {
       throw ModelContractError(
           folder.string() +
           ": has pytorch_model.bin but no model.safetensors; convert it: python -c \"import sys; "
-          "from transformers import AutoModel; AutoModel.from_pretrained(sys.argv[1]).save_pretrained(sys.argv[2])\" "
+          "from transformers import AutoModelForSequenceClassification as A; A.from_pretrained(sys.argv[1]).save_pretrained(sys.argv[2])\" "
           "FOLDER NEW_FOLDER, then copy the tokenizer's files beside it");
     return SafetensorsFile::open(path);
   }

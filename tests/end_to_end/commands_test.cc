@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "launcher/exit_codes.h"
 #include "tests/end_to_end/program.h"
@@ -284,6 +285,22 @@ TEST(Program, WithoutACommandItExplainsItself) {
   EXPECT_EQ(outcome.exit_code, kUsage);
   for (const char* word : {"prepare", "train", "evaluate", "predict"})
     EXPECT_THAT(outcome.output, HasSubstr(word));
+}
+
+TEST(Program, CommandsWithoutRanksRefuseToRunSeveralTimesAtOnce) {
+  for (const char* command : {"prepare", "evaluate", "predict"}) {
+    const Outcome outcome = mpirun(2, command);
+    EXPECT_EQ(outcome.exit_code, kUsage) << command;
+    EXPECT_THAT(outcome.output, HasSubstr("without mpirun")) << command;
+  }
+}
+
+TEST(Program, HelpFitsATerminalOfEightyColumns) {
+  for (const char* command : {"", "prepare --help", "train --help", "evaluate --help", "predict --help"}) {
+    std::istringstream lines(lockstep(command).output);
+    for (std::string line; std::getline(lines, line);)
+      EXPECT_LE(line.size(), 80u) << command << ": " << line;
+  }
 }
 
 TEST(Program, AMistypedCommandIsSuggested) {

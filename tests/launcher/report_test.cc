@@ -34,7 +34,7 @@ class Report : public testing::Test {
     report_.options.output_dir = "runs/mine";
     report_.options.load_best_model_at_end = true;
     report_.plan = make_run_plan(report_.options, 3000, 2);
-    report_.base_model = "models/some-base";
+    report_.base_model = "some-base";
     report_.dataset_name = "imdb";
     report_.eval_split = "test";
     report_.eval_examples = 300;
