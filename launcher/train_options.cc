@@ -176,8 +176,8 @@ void check(const TrainOptions& o) {
 }  // namespace
 
 std::unique_ptr<CLI::App> make_train_app(TrainOptions& options) {
-  auto app = make_app("lockstep train",
-                      "Fine-tunes a DistilBERT classifier, alone or with one rank per GPU (mpirun).", kFooter);
+  auto app = make_app("lockstep train", "Fine-tunes a DistilBERT classifier, alone or with one rank per GPU (mpirun).",
+                      kFooter);
   accept_config_file(*app, options.config);
   add_data_options(*app, options);
   add_batch_options(*app, options);

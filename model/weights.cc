@@ -96,11 +96,11 @@ class Checkpoint {
                                ": its weights are split over several files; save them as one: "
                                "model.save_pretrained(folder, max_shard_size='10GB') in transformers");
     if (!fs::exists(path) && fs::exists(folder / "pytorch_model.bin"))
-      throw ModelContractError(
-          folder.string() +
-          ": has pytorch_model.bin but no model.safetensors; convert it: python -c \"import sys; "
-          "from transformers import AutoModelForSequenceClassification as A; A.from_pretrained(sys.argv[1]).save_pretrained(sys.argv[2])\" "
-          "FOLDER NEW_FOLDER, then copy the tokenizer's files beside it");
+      throw ModelContractError(folder.string() +
+                               ": has pytorch_model.bin but no model.safetensors; convert it: python -c \"import sys; "
+                               "from transformers import AutoModelForSequenceClassification as A; "
+                               "A.from_pretrained(sys.argv[1]).save_pretrained(sys.argv[2])\" "
+                               "FOLDER NEW_FOLDER, then copy the tokenizer's files beside it");
     return SafetensorsFile::open(path);
   }
   std::string our_name(const std::string& theirs) const {
