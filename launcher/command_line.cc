@@ -114,7 +114,7 @@ class HelpFormatter : public CLI::Formatter {
     std::istringstream words(description);
     std::string text, line(kIndent, ' ');
     for (std::string word; words >> word;) {
-      if (line.size() > kIndent && line.size() + word.size() > kWidth) {
+      if (line.size() > kIndent && line.size() + 1 + word.size() > kWidth) {
         text += line + "\n";
         line.assign(kIndent, ' ');
       }
