@@ -133,8 +133,8 @@ TEST(DamagedSafetensorsLength, IsRefusedBeforeTheHeaderIsRead) {
   EXPECT_NE(complaint_about(folder / "long").find("the format allows 100000000"), std::string::npos);
   write_raw(folder / "short", "{}", "", 3);
   EXPECT_NE(complaint_about(folder / "short").find("cut short"), std::string::npos);
-  std::ofstream(folder / "stub") << "1234567";
-  EXPECT_NE(complaint_about(folder / "stub").find("too few"), std::string::npos);
+  std::ofstream(folder / "short") << "1234567";
+  EXPECT_NE(complaint_about(folder / "short").find("too few"), std::string::npos);
   std::ofstream(folder / "empty").close();
   EXPECT_NE(complaint_about(folder / "empty").find("too few"), std::string::npos);
   EXPECT_NE(complaint_about(folder / "missing").find("cannot be opened"), std::string::npos);
