@@ -58,7 +58,8 @@ void print_report(const std::string& text) {
   clear_progress_line();
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
-  const spdlog::details::log_msg message(spdlog::default_logger()->name(), spdlog::level::info, "\n" + text);
+  const std::string below_the_prefix = "\n" + text;  // log_msg borrows it
+  const spdlog::details::log_msg message(spdlog::default_logger()->name(), spdlog::level::info, below_the_prefix);
   const auto& sinks = spdlog::default_logger()->sinks();
   for (size_t file = 1; file < sinks.size(); ++file) {  // sink 0 is the console
     sinks[file]->log(message);
