@@ -36,8 +36,8 @@ std::vector<Headline> headlines_of(const EvalResult& result) {
 
 std::string front_matter(const RunReport& report, const EvalRecord* evaluation) {
   std::string yaml = "---\nlibrary_name: transformers\nbase_model: " + quoted(report.base_model) +
-                     "\ntags:\n- generated_from_trainer\n- lockstep\nmetrics:\n- accuracy\n- precision\n- recall\n- "
-                     "f1\nmodel-index:\n- name: " +
+                     "\ntags:\n- generated_from_trainer\n- lockstep\ndatasets:\n- " + quoted(report.dataset_name) +
+                     "\nmetrics:\n- accuracy\n- precision\n- recall\n- f1\nmodel-index:\n- name: " +
                      quoted(short_name(report.options.output_dir)) + "\n";
   if (evaluation == nullptr) return yaml + "  results: []\n---\n";
   yaml +=
@@ -110,9 +110,9 @@ std::string results(const RunHistory& history) {
       "|:-------------:|:-----:|:----:|:---------------:|:--------:|:---------:|:------:|:------:|\n";
   for (const EvalRecord& record : history.evaluations()) {
     const model::ClassificationMetrics& m = record.result.metrics;
-    table +=
-        formatted("| %.4f | %.4g | %lld | %.4f | %.4f | %.4f | %.4f | %.4f |\n", record.training_loss, record.epoch,
-                  static_cast<long long>(record.step), record.result.loss, m.accuracy, m.precision, m.recall, m.f1);
+    table += formatted("| %.4f | %s | %lld | %.4f | %.4f | %.4f | %.4f | %.4f |\n", record.training_loss,
+                       nlohmann::json(rounded(record.epoch, 4)).dump().c_str(), static_cast<long long>(record.step),
+                       record.result.loss, m.accuracy, m.precision, m.recall, m.f1);
   }
   return table;
 }

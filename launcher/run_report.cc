@@ -42,10 +42,10 @@ const EvalRecord* delivered_evaluation(const RunReport& report, const RunHistory
   return found == evaluations.end() ? nullptr : &*found;
 }
 
-nlohmann::json trainer_state_json(const RunReport& report, const RunHistory& history, const BestModel& best,
-                                  int64_t step) {
-  nlohmann::json json = {{"epoch", rounded(report.plan.epoch_at(step), 4)},
-                         {"global_step", step},
+nlohmann::json trainer_state_json(const RunReport& report, const RunHistory& history, const TrainSummary& summary) {
+  const BestModel& best = summary.best;
+  nlohmann::json json = {{"epoch", rounded(report.plan.epoch_at(summary.steps), 4)},
+                         {"global_step", summary.steps},
                          {"max_steps", report.plan.total_steps},
                          {"num_train_epochs", report.plan.epochs},
                          {"train_batch_size", report.plan.device_batch},
@@ -61,6 +61,9 @@ nlohmann::json trainer_state_json(const RunReport& report, const RunHistory& his
                          {"best_model_checkpoint", nullptr},
                          {"trial_name", nullptr},
                          {"trial_params", nullptr}};
+  // Trainer closes its log with the results of the training as a whole.
+  json["log_history"].push_back(training_json(report, summary));
+  json["log_history"].back()["step"] = summary.steps;
   if (best.any()) {
     json["best_metric"] = best.value();
     json["best_global_step"] = best.step();
@@ -76,7 +79,7 @@ nlohmann::json all_results_json(const RunReport& report, const RunHistory& histo
 
 void write_run_report(const RunReport& report, const RunHistory& history, const TrainSummary& summary,
                       const std::filesystem::path& folder) {
-  write_json(folder / "trainer_state.json", trainer_state_json(report, history, summary.best, summary.steps));
+  write_json(folder / "trainer_state.json", trainer_state_json(report, history, summary));
   write_json(folder / "train_results.json", training_json(report, summary));
   if (const nlohmann::json evaluation = evaluation_json(report, history, summary.best); !evaluation.empty())
     write_json(folder / "eval_results.json", evaluation);

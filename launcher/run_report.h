@@ -23,8 +23,7 @@ struct RunReport {
 };
 
 /// HF's trainer_state.json.
-nlohmann::json trainer_state_json(const RunReport& report, const RunHistory& history, const BestModel& best,
-                                  int64_t step);
+nlohmann::json trainer_state_json(const RunReport& report, const RunHistory& history, const TrainSummary& summary);
 /// Contents of all_results.json: final (or best) evaluation and training figures.
 nlohmann::json all_results_json(const RunReport& report, const RunHistory& history, const TrainSummary& summary);
 

@@ -7,6 +7,7 @@
 
 #include "tests/end_to_end/program.h"
 #include "tests/support/require.h"
+#include "tests/support/tiny_world.h"
 
 namespace lockstep {
 namespace {
@@ -32,6 +33,18 @@ std::string imdb_archive() {
         source + "/../shared/data/aclImdb_v1.tar.gz"})
     if (!path.empty() && std::filesystem::is_regular_file(path)) return path;
   return "";
+}
+
+TEST(HuggingFace, TheRunFolderHasWhatTrainerWrites) {
+  LOCKSTEP_NEEDS("transformers", has_transformers(), "the tests' Python has no transformers");
+  const tests::TinyWorld world;
+  const auto trained = tests::lockstep("train --model_name_or_path " + world.model_folder() + " --dataset " +
+                                       world.dataset_folder() + " --output_dir " + world.path("run") +
+                                       " --num_train_epochs 1 --logging_steps 2 --eval_strategy epoch");
+  ASSERT_EQ(trained.exit_code, 0) << trained.output;
+  const auto compared = run(environment("LOCKSTEP_PYTHON") + " " + environment("LOCKSTEP_SOURCE") +
+                            "/tests/end_to_end/trainer_files.py " + world.path("run") + " " + world.path("theirs"));
+  EXPECT_EQ(compared.exit_code, 0) << compared.output;
 }
 
 TEST(HuggingFace, PredictEqualsThePipelineOn300RealReviews) {

@@ -62,20 +62,21 @@ TEST_F(Report, TheCardShowsTheDeliveredEpoch) {
   for (const char* part :
        {"model-index:", "- Loss: 0.2900", "value: 0.8800", "# mine",
         "fine-tuned version of some-base on the imdb dataset", "| Training Loss | Epoch | Step | Validation Loss |",
-        "| 0.5000 | 1 | 188 | 0.2900 |", "- num_devices: 2", "- train_batch_size: 8", "- total_train_batch_size: 16",
-        "chosen on the test split"})
+        "| 0.5000 | 1.0 | 188 | 0.2900 |", "datasets:\n- \"imdb\"", "- num_devices: 2", "- train_batch_size: 8",
+        "- total_train_batch_size: 16", "chosen on the test split"})
     EXPECT_NE(card.find(part), std::string::npos) << part << "\n" << card;
   EXPECT_EQ(card.find("No log"), std::string::npos);
 }
 
 TEST_F(Report, TrainerStateHasHuggingFacesKeys) {
-  const nlohmann::json state = trainer_state_json(report_, history_, summary_.best, summary_.steps);
+  const nlohmann::json state = trainer_state_json(report_, history_, summary_);
   EXPECT_EQ(state["global_step"], 376);
   EXPECT_EQ(state["best_global_step"], 188);
   EXPECT_EQ(state["best_metric"], 0.29);
-  ASSERT_EQ(state["log_history"].size(), 4u);
+  ASSERT_EQ(state["log_history"].size(), 5u);
   EXPECT_EQ(state["log_history"][0]["loss"], 0.5);
   EXPECT_EQ(state["log_history"][1]["eval_loss"], 0.29);
+  EXPECT_EQ(state["log_history"][4]["train_runtime"], 60.0);
 }
 
 TEST_F(Report, AllResultsDescribeTheDeliveredModel) {
