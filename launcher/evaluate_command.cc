@@ -83,8 +83,11 @@ int evaluate_command(const std::vector<std::string>& arguments) {
                         " has no classifier: it is a base model; fine-tune it first (lockstep train)");
   const auto examples = data::balanced_subset(dataset.labels(), options.max_samples, options.seed);
   Progress progress(detect_progress_style(), "evaluating", static_cast<int64_t>(examples.size()), "examples");
-  const EvalCounts counts = evaluate_part(model, dataset, examples, {options.batch_size, options.max_seq_length, 0, 1},
-                                          [&](int64_t done) { progress.update(done, ""); });
+  const EvalCounts counts =
+      evaluate_part(model, dataset, examples, {options.batch_size, options.max_seq_length, 0, 1}, [&](int64_t done) {
+        progress.update(done, "");
+        return true;
+      });
   const EvalResult result = result_of(counts, progress.seconds());
   clear_progress_line();
   print_result(result, config.labels,

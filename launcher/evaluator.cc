@@ -20,11 +20,12 @@ double EvalResult::value_of(const std::string& metric) const {
 
 EvalCounts evaluate_part(model::DistilBert& model, const data::ShardedDataset& dataset,
                          std::span<const int64_t> examples, const EvalPart& part,
-                         const std::function<void(int64_t)>& done) {
+                         const std::function<bool(int64_t)>& go_on) {
   EvalCounts counts{0, model::ConfusionMatrix(model.config().num_labels())};
   const auto batch_size = static_cast<size_t>(part.batch_size);
   int64_t seen = 0;
   for (size_t begin = part.index * batch_size; begin < examples.size(); begin += part.parts * batch_size) {
+    if (go_on && !go_on(seen)) break;
     const auto members = examples.subspan(begin, std::min(batch_size, examples.size() - begin));
     const data::PackedBatch batch = data::pack(dataset, members, part.max_length);
     const std::vector<float> logits = model.logits(view_of(batch));
@@ -32,7 +33,6 @@ EvalCounts evaluate_part(model::DistilBert& model, const data::ShardedDataset& d
     counts.loss_sum += model::cross_entropy_sum(logits, batch.labels);
     counts.confusion.add(logits, batch.labels);
     seen += static_cast<int64_t>(members.size());
-    if (done) done(seen);
   }
   return counts;
 }

@@ -38,11 +38,11 @@ struct EvalPart {
   int parts = 1;
 };
 
-/// Runs this part's batches through the model (no dropout). Throws NumericError where the model answers NaN. `done(n)`
-/// after each batch, n examples so far.
+/// Runs this part's batches through the model (no dropout). Throws NumericError where the model answers NaN. Before
+/// each batch it calls `go_on(n)`, n examples so far; where that says no it returns what it has counted.
 EvalCounts evaluate_part(model::DistilBert& model, const data::ShardedDataset& dataset,
                          std::span<const int64_t> examples, const EvalPart& part,
-                         const std::function<void(int64_t)>& done = {});
+                         const std::function<bool(int64_t)>& go_on = {});
 
 /// Throws NumericError if a logit is NaN or infinite: no label can be read off it.
 void require_finite(std::span<const float> logits);

@@ -12,6 +12,8 @@ enum ExitCode : int {
   kPeerLost = 6,      // another rank died or communication failed
   kNumeric = 8,       // NaN or Inf
   kStorage = 9,       // the disk is full or read-only
+  kNotStarted = 11,   // launch could not start the ranks
+  kStopped = 75,      // on request, before the end
   kInterrupted = 130  // Ctrl-C
 };
 

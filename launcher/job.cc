@@ -4,6 +4,7 @@
 
 #include "launcher/errors.h"
 #include "launcher/log.h"
+#include "launcher/stop_request.h"
 
 namespace lockstep {
 
@@ -28,10 +29,9 @@ std::string printable(const dist::Failure& failure) {
 }
 
 /// The body's exit code: an agreed failure becomes one, anything else leaves as the exception that it is.
-int outcome_of(const std::function<void(Job&)>& body, Job& job) {
+int outcome_of(const std::function<int(Job&)>& body, Job& job) {
   try {
-    body(job);
-    return kDone;
+    return body(job);
   } catch (const AgreedFailure& agreed) {
     if (job.is_main()) print_error(printable(agreed.failure()));
     return agreed.failure().exit_code;
@@ -47,10 +47,12 @@ int outcome_of(const std::function<void(Job&)>& body, Job& job) {
 
 }  // namespace
 
-int run_job(const std::function<void(Job&)>& body) {
+int run_job(const std::function<int(Job&)>& body) {
+  take_stop_requests();
   std::optional<dist::MpiEnvironment> environment;
   try {
     environment.emplace();
+    if (environment->rank() == 0) tell_launch_that_ranks_are_ready();  // MPI_Init has waited for all
     int exit_code = kDone;
     {
       Job job(*environment);

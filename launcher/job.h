@@ -44,8 +44,9 @@ class Job {
   std::unique_ptr<dist::Communicator> gradients_;
 };
 
-/// Runs a command's body under MPI and turns its outcome into the process's exit code: an agreed failure is printed by
-/// rank 0 and ends in an orderly finalize on all ranks; any other exception is printed by its rank and aborts the job.
-int run_job(const std::function<void(Job&)>& body);
+/// Runs a command's body under MPI. Its outcome is the process's exit code: what it returns, the same on all ranks; an
+/// agreed failure is printed by rank 0 and ends in an orderly finalize on all ranks; any other exception is printed by
+/// its rank and aborts the job. From the start on the process takes stop requests (stop_request.h).
+int run_job(const std::function<int(Job&)>& body);
 
 }  // namespace lockstep

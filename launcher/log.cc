@@ -6,23 +6,36 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <system_error>
 #include <vector>
 
+#include "launcher/launch_marks.h"
 #include "launcher/progress.h"
 
 namespace lockstep {
 
 namespace {
 
-/// Standard error, with the progress line cleared before each message.
+/// Standard error, with the progress line cleared before each message, and errors marked for `lockstep launch`. Each
+/// message is one write, so that nothing of another rank comes into its middle.
 class ConsoleSink : public spdlog::sinks::stderr_sink_mt {
  public:
   void log(const spdlog::details::log_msg& message) override {
     clear_progress_line();
-    spdlog::sinks::stderr_sink_mt::log(message);
+    const std::lock_guard lock(mutex_);
+    spdlog::memory_buf_t text;
+    formatter_->format(message, text);
+    std::string line(text.data(), text.size());
+    if (marks_ && message.level == spdlog::level::err) line = kErrorBegins + line + kErrorEnds;
+    std::fwrite(line.data(), 1, line.size(), stderr);
+    std::fflush(stderr);
   }
+
+ private:
+  const bool marks_ = std::getenv(kMarksVariable) != nullptr;
 };
 
 }  // namespace
@@ -65,6 +78,12 @@ void print_report(const std::string& text) {
     sinks[file]->log(message);
     sinks[file]->flush();
   }
+}
+
+void tell_launch_that_ranks_are_ready() {
+  if (std::getenv(kMarksVariable) == nullptr) return;
+  std::fputc(kRanksReady, stderr);
+  std::fflush(stderr);
 }
 
 void flush_output() {

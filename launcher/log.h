@@ -21,6 +21,9 @@ void print_error(const std::string& message);
 /// no certain order) and in the log file.
 void print_report(const std::string& text);
 
+/// For rank 0, once every rank takes stop requests; see launch_marks.h.
+void tell_launch_that_ranks_are_ready();
+
 /// Sends what was printed on standard output. Throws std::system_error if any of it was lost: a full disk, a closed
 /// descriptor.
 void flush_output();

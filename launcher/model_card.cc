@@ -125,7 +125,7 @@ std::string versions() {
 }  // namespace
 
 std::string model_card(const RunReport& report, const RunHistory& history, const TrainSummary& summary) {
-  const EvalRecord* evaluation = delivered_evaluation(report, history, summary.best);
+  const EvalRecord* evaluation = delivered_evaluation(report, history, summary);
   return front_matter(report, evaluation) + introduction(report, evaluation) + descriptions() +
          hyperparameters(report) + results(history) + versions();
 }

@@ -19,8 +19,8 @@ nlohmann::json training_json(const RunReport& report, const TrainSummary& summar
           {"train_steps_per_second", rounded(static_cast<double>(summary.steps) / seconds, 3)}};
 }
 
-nlohmann::json evaluation_json(const RunReport& report, const RunHistory& history, const BestModel& best) {
-  const EvalRecord* record = delivered_evaluation(report, history, best);
+nlohmann::json evaluation_json(const RunReport& report, const RunHistory& history, const TrainSummary& summary) {
+  const EvalRecord* record = delivered_evaluation(report, history, summary);
   if (record == nullptr) return nlohmann::json::object();
   nlohmann::json json = eval_json(record->result);
   json["epoch"] = rounded(record->epoch, 4);
@@ -33,12 +33,12 @@ void write_json(const std::filesystem::path& path, const nlohmann::json& json) {
 
 }  // namespace
 
-const EvalRecord* delivered_evaluation(const RunReport& report, const RunHistory& history, const BestModel& best) {
+const EvalRecord* delivered_evaluation(const RunReport& report, const RunHistory& history,
+                                       const TrainSummary& summary) {
   const auto& evaluations = history.evaluations();
-  if (evaluations.empty()) return nullptr;
-  if (!report.options.load_best_model_at_end) return &evaluations.back();
+  const int64_t step = report.options.load_best_model_at_end ? summary.best.step() : summary.steps;
   const auto found = std::find_if(evaluations.begin(), evaluations.end(),
-                                  [&](const EvalRecord& record) { return record.step == best.step(); });
+                                  [&](const EvalRecord& record) { return record.step == step; });
   return found == evaluations.end() ? nullptr : &*found;
 }
 
@@ -73,7 +73,7 @@ nlohmann::json trainer_state_json(const RunReport& report, const RunHistory& his
 
 nlohmann::json all_results_json(const RunReport& report, const RunHistory& history, const TrainSummary& summary) {
   nlohmann::json json = training_json(report, summary);
-  json.update(evaluation_json(report, history, summary.best));
+  json.update(evaluation_json(report, history, summary));
   return json;
 }
 
@@ -81,7 +81,7 @@ void write_run_report(const RunReport& report, const RunHistory& history, const 
                       const std::filesystem::path& folder) {
   write_json(folder / "trainer_state.json", trainer_state_json(report, history, summary));
   write_json(folder / "train_results.json", training_json(report, summary));
-  if (const nlohmann::json evaluation = evaluation_json(report, history, summary.best); !evaluation.empty())
+  if (const nlohmann::json evaluation = evaluation_json(report, history, summary); !evaluation.empty())
     write_json(folder / "eval_results.json", evaluation);
   write_json(folder / "all_results.json", all_results_json(report, history, summary));
   data::write_file_atomically(folder / "README.md", model_card(report, history, summary));

@@ -30,9 +30,9 @@ nlohmann::json all_results_json(const RunReport& report, const RunHistory& histo
 /// The model card, README.md, in the layout of Hugging Face's Trainer.
 std::string model_card(const RunReport& report, const RunHistory& history, const TrainSummary& summary);
 
-/// The evaluation that describes the delivered model: the best one if the run keeps the best, else the last. Null if
-/// none.
-const EvalRecord* delivered_evaluation(const RunReport& report, const RunHistory& history, const BestModel& best);
+/// The evaluation that describes the delivered model: the best one if the run keeps the best, else that of the last
+/// step. Null if there is none.
+const EvalRecord* delivered_evaluation(const RunReport& report, const RunHistory& history, const TrainSummary& summary);
 
 /// Writes README.md, trainer_state.json, all_results.json, train_results.json and eval_results.json into `folder`.
 void write_run_report(const RunReport& report, const RunHistory& history, const TrainSummary& summary,

@@ -14,6 +14,7 @@
 #include "launcher/results_table.h"
 #include "launcher/run_folder.h"
 #include "launcher/run_report.h"
+#include "launcher/stop_request.h"
 #include "launcher/train_inputs.h"
 
 namespace lockstep {
@@ -107,17 +108,26 @@ RunReport report_of(const TrainInputs& in, const Job& job, const model::DistilBe
 
 std::string results_text(const TrainInputs& in, const RunHistory& history, const TrainSummary& summary,
                          const RunReport& report) {
-  const EvalRecord* delivered = delivered_evaluation(report, history, summary.best);
-  if (delivered == nullptr) return "";
+  if (history.evaluations().empty()) return "";
   const std::string heading =
       formatted("\n%s: %lld training and %zu %s examples, %s", printable_text(report.dataset_name).c_str(),
                 static_cast<long long>(in.plan.examples), in.data.eval_examples.size(), in.eval_split.c_str(),
                 printable_text(report.base_model).c_str());
-  return results_table(heading, history.evaluations(), summary.best.step(), in.published) +
-         formatted("\n* best by %s%s. Delivered: epoch %.2f, accuracy %s\n\n%s\n", summary.best.metric().c_str(),
-                   in.eval_split == "test" ? ", chosen on the test split" : "", delivered->epoch,
-                   accuracy_with_interval(delivered->result.confusion).c_str(),
-                   confusion_table(delivered->result.confusion, in.config.labels).c_str());
+  const std::string table = results_table(heading, history.evaluations(), summary.best.step(), in.published) + "\n";
+  const EvalRecord* delivered = delivered_evaluation(report, history, summary);
+  if (delivered == nullptr) return table;
+  return table + formatted("* best by %s%s. Delivered: epoch %.2f, accuracy %s\n\n%s\n", summary.best.metric().c_str(),
+                           in.eval_split == "test" ? ", chosen on the test split" : "", delivered->epoch,
+                           accuracy_with_interval(delivered->result.confusion).c_str(),
+                           confusion_table(delivered->result.confusion, in.config.labels).c_str());
+}
+
+std::string words_on_stop(const TrainInputs& in, const TrainSummary& summary) {
+  const bool keeps_best = in.options.load_best_model_at_end && summary.best.any();
+  return formatted("stopped on request after step %lld of %lld; %s holds %s, that of step %lld\n",
+                   static_cast<long long>(summary.steps), static_cast<long long>(in.plan.total_steps),
+                   in.options.output_dir.c_str(), keeps_best ? "the best model so far" : "the model as it is now",
+                   static_cast<long long>(keeps_best ? summary.best.step() : summary.steps));
 }
 
 std::string closing_words(const TrainInputs& in, const TrainSummary& summary) {
@@ -128,13 +138,14 @@ std::string closing_words(const TrainInputs& in, const TrainSummary& summary) {
     text += formatted("stopped early after %lld steps: no better %s for %lld evaluations\n",
                       static_cast<long long>(summary.steps), in.options.metric_for_best_model.c_str(),
                       static_cast<long long>(in.options.early_stopping_patience));
+  if (summary.stopped_on_request) text += words_on_stop(in, summary);
   return text + formatted("trained %lld steps in %s, %.2f examples/s; the model is in %s\n",
                           static_cast<long long>(summary.steps), format_duration(summary.train_seconds).c_str(),
                           static_cast<double>(summary.examples) / std::max(summary.train_seconds, 1e-9),
                           in.options.output_dir.c_str());
 }
 
-void train(Job& job, const std::vector<std::string>& arguments) {
+int train(Job& job, const std::vector<std::string>& arguments) {
   start_log(job.rank(), job.world_size());
   TrainInputs in;
   job.together([&] { in.options = parse_train_options(arguments, &in.settings); });
@@ -151,13 +162,15 @@ void train(Job& job, const std::vector<std::string>& arguments) {
 
   RunHistory history(job.is_main() ? fs::path(in.options.output_dir) : fs::path());
   Trainer trainer(in.options, in.plan, in.data, in.threads, job, model, history);
-  const TrainSummary summary = trainer.run([&] { write_model_files(model, *in.tokenizer, in.options.output_dir); });
+  const auto publish = [&] { write_model_files(model, *in.tokenizer, in.options.output_dir); };
+  const TrainSummary summary = trainer.run(publish, {}, stop_requested);
   job.together([&] {
     if (!job.is_main()) return;
     const RunReport report = report_of(in, job, model);
     write_run_report(report, history, summary, in.options.output_dir);
     print_report(results_text(in, history, summary, report) + closing_words(in, summary));
   });
+  return summary.stopped_on_request ? kStopped : kDone;
 }
 
 bool asks_for_help(const std::vector<std::string>& arguments) {
@@ -169,7 +182,7 @@ bool asks_for_help(const std::vector<std::string>& arguments) {
 
 int train_command(const std::vector<std::string>& arguments) {
   if (asks_for_help(arguments)) parse_train_options({"--help"}, nullptr);
-  return run_job([&](Job& job) { train(job, arguments); });
+  return run_job([&](Job& job) { return train(job, arguments); });
 }
 
 }  // namespace lockstep

@@ -51,22 +51,25 @@ Trainer::Trainer(const TrainOptions& options, const RunPlan& plan, const Trainin
       best_(options.metric_for_best_model, options.early_stopping_patience, options.early_stopping_threshold),
       progress_(style_for(options, job), "training", plan.total_steps, "steps") {}
 
-TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& after_step) {
+TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& after_step,
+                          const StopQuestion& stop_requested) {
+  stop_requested_ = stop_requested;
   model_.zero_gradients();
-  for (int64_t epoch = 0; step_ < plan_.total_steps && !best_.should_stop(); ++epoch) {
+  for (int64_t epoch = 0; goes_on(); ++epoch) {
     const std::vector<int64_t> order = data::epoch_order(data_.train_examples, options_.seed, epoch);
-    for (size_t begin = 0; begin < order.size() && step_ < plan_.total_steps && !best_.should_stop();
-         begin += plan_.global_batch) {
+    for (size_t begin = 0; begin < order.size() && goes_on(); begin += plan_.global_batch) {
       const size_t size = std::min<size_t>(plan_.global_batch, order.size() - begin);
       const StepStats stats = train_step(std::span(order).subspan(begin, size));
       observe(stats);
       if (after_step) after_step(stats);
-      if (evaluation_is_due(begin + size == order.size())) evaluate(publish);
+      if (!stopping_ && evaluation_is_due(begin + size == order.size())) evaluate(publish);
     }
   }
   if (since_log_.examples > 0) log_last_step();
-  if (job_.is_main() && !best_.any()) publish();
-  return {step_, in_all_.examples,  in_all_.mean(), progress_.seconds(), step_ < plan_.total_steps,
+  // An evaluation is due at the last step; a run that was stopped before has trained since its newest one.
+  const bool is_cut = stopping_ && (step_ < plan_.total_steps || evaluation_is_due(true));
+  if (job_.is_main() && (!best_.any() || (is_cut && !options_.load_best_model_at_end))) publish();
+  return {step_, in_all_.examples,  in_all_.mean(), progress_.seconds(), !is_cut && step_ < plan_.total_steps, is_cut,
           best_, advice_to_repeat()};
 }
 
@@ -77,7 +80,9 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
   const auto share = data::share_of_rank(global_batch, work_of(global_batch), job_.rank(), job_.world_size());
   const double local_loss = forward_backward(share, 1.0 / static_cast<double>(stats.examples));
   sync_.finish();
-  stats.loss = job_.control().sum(std::vector<double>{local_loss}).front() / static_cast<double>(stats.examples);
+  const std::vector<double> sums = job_.control().sum(std::vector<double>{local_loss, asked_to_stop() ? 1.0 : 0.0});
+  stats.loss = sums[0] / static_cast<double>(stats.examples);
+  stopping_ = sums[1] > 0;
   stats.grad_norm = optimizer_.step(stats.learning_rate);
   stats.step = ++step_;
   if (!std::isfinite(stats.loss) || !std::isfinite(stats.grad_norm))
@@ -141,7 +146,10 @@ void Trainer::evaluate(const ModelPublisher& publish) {
   std::vector<float> parameters(model_.layout().size);
   model_.get_parameters(parameters);
   dist::require_equal_replicas(job_.control(), dist::digest_of(std::as_bytes(std::span(parameters))), "parameters");
-  const EvalResult result = run_evaluation();
+  const std::optional<EvalResult> evaluation = run_evaluation();
+  stopping_ = !evaluation;
+  if (stopping_) return progress_.resume();
+  const EvalResult& result = *evaluation;
   history_.add(EvalRecord{step_, plan_.epoch_at(step_), since_evaluation_.mean(), result});
   if (job_.is_main())
     log_info(
@@ -171,9 +179,11 @@ std::vector<std::string> Trainer::advice_to_repeat() const {
   return texts;
 }
 
-EvalResult Trainer::run_evaluation() {
+/// Nothing if it was left because of a request to stop.
+std::optional<EvalResult> Trainer::run_evaluation() {
   const int evaluating_ranks = options_.eval_ranks == "all" ? job_.world_size() : 1;
   EvalCounts counts{0, model::ConfusionMatrix(model_.config().num_labels())};
+  bool is_cut = false;
   const auto start = std::chrono::steady_clock::now();
   if (job_.rank() < evaluating_ranks) {
     // Ranks that only wait leave their cores to the one that evaluates.
@@ -183,11 +193,16 @@ EvalResult Trainer::run_evaluation() {
     counts =
         evaluate_part(model_, data_.eval, data_.eval_examples,
                       {options_.per_device_eval_batch_size, options_.max_seq_length, job_.rank(), evaluating_ranks},
-                      [&](int64_t done) { progress.update(std::min(done * evaluating_ranks, examples), ""); });
+                      [&](int64_t done) {
+                        progress.update(std::min(done * evaluating_ranks, examples), "");
+                        return !(is_cut = asked_to_stop());
+                      });
     model::set_compute_threads(threads_.per_rank);
   }
   job_.control().idle_barrier();
-  counts.loss_sum = job_.control().sum(std::vector<double>{counts.loss_sum}).front();
+  const std::vector<double> sums = job_.control().sum(std::vector<double>{counts.loss_sum, is_cut ? 1.0 : 0.0});
+  if (sums[1] > 0) return std::nullopt;
+  counts.loss_sum = sums[0];
   const auto cells =
       job_.control().sum(std::vector<int64_t>(counts.confusion.counts().begin(), counts.confusion.counts().end()));
   std::copy(cells.begin(), cells.end(), counts.confusion.counts().begin());

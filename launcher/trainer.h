@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,8 @@ struct TrainSummary {
   int64_t examples = 0;
   double train_loss = 0;  // mean over all examples seen
   double train_seconds = 0;
-  bool stopped_early = false;
+  bool stopped_early = false;       // no better evaluation came
+  bool stopped_on_request = false;  // before the end; in that case also before an evaluation that was due
   BestModel best{"loss", 0, 0};
   std::vector<std::string> advice;  // given in mid-run, worth repeating at the end with the last numbers
 };
@@ -50,6 +52,9 @@ struct TrainSummary {
 using StepObserver = std::function<void(const StepStats&)>;
 /// Called on rank 0 when the model's present weights are the ones that the run would deliver if it ended now.
 using ModelPublisher = std::function<void()>;
+/// Asked on every rank in every step, and between the batches of an evaluation: whether to stop. Ranks may answer
+/// differently: one yes stops all, after the same step.
+using StopQuestion = std::function<bool()>;
 
 /// The training loop of one rank. Ranks differ only in their share of each global batch, and in who evaluates.
 class Trainer {
@@ -58,8 +63,10 @@ class Trainer {
   Trainer(const TrainOptions& options, const RunPlan& plan, const TrainingData& data, const ThreadPlan& threads,
           Job& job, model::DistilBert& model, RunHistory& history);
 
-  /// Collective. Trains to the end of the plan, or until early stopping.
-  TrainSummary run(const ModelPublisher& publish, const StepObserver& after_step = {});
+  /// Collective. Trains to the end of the plan, or until early stopping, or until it is asked to stop: then it drops an
+  /// evaluation that is not finished, and publishes what the run would deliver.
+  TrainSummary run(const ModelPublisher& publish, const StepObserver& after_step = {},
+                   const StopQuestion& stop_requested = {});
 
  private:
   StepStats train_step(std::span<const int64_t> global_batch);
@@ -68,7 +75,9 @@ class Trainer {
   void observe(const StepStats& stats);
   void log_last_step();
   void evaluate(const ModelPublisher& publish);
-  EvalResult run_evaluation();
+  std::optional<EvalResult> run_evaluation();
+  bool goes_on() const { return step_ < plan_.total_steps && !best_.should_stop() && !stopping_; }
+  bool asked_to_stop() const { return stop_requested_ && stop_requested_(); }
   void give_new_advice();
   std::vector<std::string> advice_to_repeat() const;
   bool evaluation_is_due(bool end_of_epoch) const;
@@ -84,7 +93,9 @@ class Trainer {
   GradientSync sync_;
   BestModel best_;
   Progress progress_;
-  int64_t step_ = 0;  // steps done
+  StopQuestion stop_requested_;
+  bool stopping_ = false;  // agreed by all ranks
+  int64_t step_ = 0;       // steps done
   StepStats last_;
 
   /// Sums over examples, since the record that they go into.

@@ -153,6 +153,67 @@ TEST_F(RankEquality, EvaluationByAllRanksGivesTheNumbersOfRankZero) {
   EXPECT_NEAR(results[0].loss, results[1].loss, 1e-9);  // sums of doubles in another order
 }
 
+/// How far a run comes whose last rank, or whose first, wants to stop once `step` steps are done.
+TrainSummary run_until(const tests::TinyWorld& world, const TrainOptions& options, int asking_rank, int64_t step,
+                       RunHistory& history, int* published = nullptr) {
+  const TrainingData data = world.training_data();
+  model::DistilBert model = fresh_model(world);
+  const RunPlan plan = make_run_plan(options, data.train.size(), job().world_size());
+  const ThreadPlan threads{1, 1};
+  int64_t done = 0;
+  return Trainer(options, plan, data, threads, job(), model, history)
+      .run([&] { published != nullptr && ++*published; }, [&](const StepStats& stats) { done = stats.step; },
+           [&] { return job().rank() == asking_rank && done >= step; });
+}
+
+TEST_F(RankEquality, OneRanksRequestStopsAllAfterTheSameStep) {
+  RunHistory history({});
+  int published = 0;
+  const TrainSummary summary = run_until(world_, options_with(8), job().world_size() - 1, 6, history, &published);
+  EXPECT_EQ(summary.steps, 7);  // it was asked for in the seventh
+  EXPECT_TRUE(summary.stopped_on_request);
+  EXPECT_FALSE(summary.stopped_early);
+  EXPECT_EQ(history.training().back().step, 7);
+  EXPECT_EQ(published, job().is_main() ? 1 : 0);
+}
+
+TEST_F(RankEquality, AnEvaluationThatIsCutIsDroppedByAllRanks) {
+  TrainOptions options = options_with(8);
+  options.eval_strategy = "steps";
+  options.eval_steps = 5;
+  options.per_device_eval_batch_size = 1;
+  for (const char* ranks : {"0", "all"}) {
+    options.eval_ranks = ranks;
+    RunHistory history({});
+    int published = 0;
+    const TrainSummary summary = run_until(world_, options, 0, 10, history, &published);
+    EXPECT_EQ(summary.steps, 10) << ranks;
+    EXPECT_TRUE(summary.stopped_on_request) << ranks;
+    EXPECT_EQ(history.evaluations().size(), 1u) << ranks;
+    EXPECT_EQ(published, job().is_main() ? 2 : 0) << "after the evaluation of step 5, and at the end";
+  }
+}
+
+TEST_F(RankEquality, AStopKeepsTheBestModelIfThatIsWanted) {
+  TrainOptions options = options_with(8);
+  options.eval_strategy = "steps";
+  options.eval_steps = 5;
+  options.load_best_model_at_end = true;
+  RunHistory history({});
+  int published = 0;
+  const TrainSummary summary = run_until(world_, options, 0, 6, history, &published);
+  EXPECT_TRUE(summary.stopped_on_request);
+  EXPECT_EQ(summary.best.step(), 5);
+  EXPECT_EQ(published, job().is_main() ? 1 : 0);
+}
+
+TEST_F(RankEquality, ARequestInTheLastStepOfARunWithoutEvaluationsChangesNothing) {
+  RunHistory history({});
+  const TrainSummary summary = run_until(world_, options_with(8), 0, kSteps - 1, history);
+  EXPECT_EQ(summary.steps, kSteps);
+  EXPECT_FALSE(summary.stopped_on_request);
+}
+
 TEST_F(RankEquality, ANonFiniteLossStopsEveryRankAndNamesTheStep) {
   const TrainingData data = world_.training_data();
   TrainOptions options = options_with(8);
