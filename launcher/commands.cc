@@ -4,14 +4,17 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
+#include <map>
+#include <string_view>
 
 #include "data/hdf5_version.h"
 #include "data/spelling.h"
 #include "dist/mpi_environment.h"
 #include "launcher/command_line.h"
+#include "launcher/command_list.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
+#include "launcher/launch/launch_command.h"
 #include "launcher/log.h"
 #include "model/distilbert.h"
 
@@ -19,41 +22,29 @@ namespace lockstep {
 
 namespace {
 
-struct Command {
-  const char* name;
-  int (*run)(const std::vector<std::string>&);
-  const char* purpose;
-  bool takes_ranks;
-};
+using Run = int (*)(const std::vector<std::string>&);
 
-constexpr Command kCommands[] = {
-    {"prepare", prepare_command, "texts (aclImdb, CSV, JSONL) -> tokenized HDF5 data set", false},
-    {"train", train_command, "fine-tune a DistilBERT classifier; one rank per GPU with mpirun", true},
-    {"evaluate", evaluate_command, "loss, precision, recall, F1, accuracy of a model on a split", false},
-    {"predict", predict_command, "label and probability of texts", false},
-};
+Run run_of(const CommandFacts& command) {
+  static const std::map<std::string_view, Run> runs = {{"prepare", prepare_command},
+                                                       {"train", train_command},
+                                                       {"launch", launch_command},
+                                                       {"evaluate", evaluate_command},
+                                                       {"predict", predict_command}};
+  return runs.at(command.name);
+}
 
 std::string overview() {
   std::string text =
       "lockstep - distributed fine-tuning of DistilBERT text classifiers\n\nUsage: lockstep COMMAND "
       "[OPTIONS]\n\nCommands:\n";
-  for (const Command& command : kCommands) {
+  for (const CommandFacts& command : kCommandList)
     text += formatted("  %-10s%s\n", command.name, command.purpose);
-  }
   return text + R"(
 lockstep COMMAND --help explains a command's options and shows examples.
 lockstep --version tells what this is built from.
 
-Typical order: prepare, mpirun -np N lockstep train ..., evaluate, predict.
+Typical order: prepare, launch -- train ..., evaluate, predict.
 )";
-}
-
-/// Several copies of a command that knows no ranks would do the same work, and write over each other's output.
-void refuse_ranks(const Command& command) {
-  const char* ranks = std::getenv("OMPI_COMM_WORLD_SIZE");
-  if (!command.takes_ranks && ranks != nullptr && std::atoi(ranks) > 1)
-    throw UsageError(std::string("lockstep ") + command.name + " is one process, and mpirun started " + ranks +
-                     "; run it without mpirun");
 }
 
 int dispatch(const std::vector<std::string>& arguments) {
@@ -66,12 +57,13 @@ int dispatch(const std::vector<std::string>& arguments) {
     std::fputs(version_text().c_str(), stdout);
     return kDone;
   }
-  std::vector<std::string> names;
-  for (const Command& command : kCommands) {
-    if (name == command.name) refuse_ranks(command);
-    if (name == command.name) return command.run({arguments.begin() + 1, arguments.end()});
-    names.emplace_back(command.name);
+  if (const CommandFacts* command = find_command(name)) {
+    refuse_ranks(*command);
+    return run_of(*command)({arguments.begin() + 1, arguments.end()});
   }
+  std::vector<std::string> names;
+  for (const CommandFacts& command : kCommandList)
+    names.emplace_back(command.name);
   const std::string nearest = data::nearest(name, names);
   throw UsageError("no such command: " + printable_text(name) +
                    (nearest.empty() ? "" : "; did you mean " + nearest + "?") + "\nSee lockstep --help.");

@@ -14,14 +14,12 @@ namespace {
 
 int exit_code_of(const std::exception& error) {
   if (const auto* agreed = dynamic_cast<const AgreedFailure*>(&error)) return agreed->failure().exit_code;
-  if (dynamic_cast<const UsageError*>(&error)) return kUsage;
-  if (dynamic_cast<const SettingsError*>(&error)) return kContract;
+  if (const auto* own = dynamic_cast<const ProgramError*>(&error)) return own->exit_code();
   if (dynamic_cast<const data::ContractError*>(&error)) return kContract;
   if (dynamic_cast<const model::ModelContractError*>(&error)) return kContract;
   if (dynamic_cast<const data::DataError*>(&error)) return kData;
   if (dynamic_cast<const model::ModelFileError*>(&error)) return kData;
   if (dynamic_cast<const dist::CommunicationError*>(&error)) return kPeerLost;
-  if (dynamic_cast<const NumericError*>(&error)) return kNumeric;
   if (dynamic_cast<const std::system_error*>(&error)) return kStorage;
   return kFailure;
 }

@@ -8,19 +8,34 @@
 
 namespace lockstep {
 
-/// The command line or the config file is wrong. Exit code 2.
-class UsageError : public std::runtime_error {
-  using std::runtime_error::runtime_error;
+/// An error of the launcher's own, with the exit code that it leads to.
+class ProgramError : public std::runtime_error {
+ public:
+  ProgramError(ExitCode exit_code, const std::string& message) : std::runtime_error(message), exit_code_(exit_code) {}
+  ExitCode exit_code() const { return exit_code_; }
+
+ private:
+  ExitCode exit_code_;
 };
 
-/// Settings that are each valid but do not fit model, data or machine. Exit code 3.
-class SettingsError : public std::runtime_error {
-  using std::runtime_error::runtime_error;
+/// The command line or the config file is wrong.
+struct UsageError : ProgramError {
+  explicit UsageError(const std::string& message) : ProgramError(kUsage, message) {}
 };
 
-/// The loss or the gradient is NaN or infinite. Exit code 8.
-class NumericError : public std::runtime_error {
-  using std::runtime_error::runtime_error;
+/// Settings that are each valid but do not fit model, data or machine.
+struct SettingsError : ProgramError {
+  explicit SettingsError(const std::string& message) : ProgramError(kContract, message) {}
+};
+
+/// The loss or the gradient is NaN or infinite.
+struct NumericError : ProgramError {
+  explicit NumericError(const std::string& message) : ProgramError(kNumeric, message) {}
+};
+
+/// The ranks of a job could not be started.
+struct NotStartedError : ProgramError {
+  explicit NotStartedError(const std::string& message) : ProgramError(kNotStarted, message) {}
 };
 
 /// A failure as it leaves the program.

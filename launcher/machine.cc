@@ -11,10 +11,19 @@
 
 namespace lockstep {
 
-int available_cores() {
+namespace {
+
+/// Cores in a process's affinity mask; 1 if it cannot be seen.
+int cores_of(pid_t process) {
   cpu_set_t mask;
   CPU_ZERO(&mask);
-  return sched_getaffinity(0, sizeof mask, &mask) == 0 ? std::max(1, CPU_COUNT(&mask)) : 1;
+  return sched_getaffinity(process, sizeof mask, &mask) == 0 ? std::max(1, CPU_COUNT(&mask)) : 1;
+}
+
+}  // namespace
+
+int available_cores() {
+  return cores_of(0);
 }
 
 ThreadPlan plan_threads(int threads_wanted, int ranks_on_host) {
@@ -22,7 +31,8 @@ ThreadPlan plan_threads(int threads_wanted, int ranks_on_host) {
   if (const char* omp = std::getenv("OMP_NUM_THREADS"); omp && std::atoi(omp) > 0)
     return {std::atoi(omp), std::atoi(omp)};
   const int cores = available_cores();
-  const bool bound = cores < static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  // Not compared with the machine's: a container, or a batch system, may have bound mpirun and all of its ranks alike.
+  const bool bound = cores < cores_of(getppid());
   return {bound ? cores : std::max(1, cores / ranks_on_host), cores};
 }
 

@@ -1,5 +1,78 @@
-#include "launcher/commands.h"
+// lockstep: the program that users start. Small, so that it is running a few milliseconds after it was started, before
+// the half second in which LibTorch is loaded: from then on no signal is lost and no rank outlives its mpirun. It
+// launches jobs itself and becomes lockstep-core for everything else.
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "launcher/command_line.h"
+#include "launcher/command_list.h"
+#include "launcher/errors.h"
+#include "launcher/launch/launch_command.h"
+
+namespace lockstep {
+
+namespace {
+
+/// A rank ends when its mpirun (on other hosts its daemon) does, also if that was killed. Kept over exec.
+void end_with_mpirun() {
+  if (std::getenv("OMPI_COMM_WORLD_RANK") == nullptr) return;
+  const pid_t parent = getppid();
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) raise(SIGKILL);  // it died in between
+}
+
+/// A request to stop that comes too early waits until take_stop_requests(). A blocked signal stays so over exec.
+void hold_stop_requests() {
+  sigset_t request;
+  sigemptyset(&request);
+  sigaddset(&request, SIGUSR1);
+  sigprocmask(SIG_BLOCK, &request, nullptr);
+}
+
+int launch(const CommandFacts& command, const std::vector<std::string>& arguments) {
+  try {
+    refuse_ranks(command);
+    return launch_command(arguments);
+  } catch (const HelpRequested& help) {
+    std::fputs(help.text.c_str(), stdout);
+    return kDone;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    const auto* own = dynamic_cast<const ProgramError*>(&error);
+    return own != nullptr ? own->exit_code() : kFailure;
+  }
+}
+
+int become_core(char** argv) {
+  const std::string core = std::filesystem::read_symlink("/proc/self/exe").string() + "-core";
+  execv(core.c_str(), argv);
+  std::fprintf(stderr, "error: cannot start %s, which belongs beside this program: %s\n", core.c_str(),
+               std::strerror(errno));
+  return kFailure;
+}
+
+int run(int argc, char** argv) {
+  const CommandFacts* command = find_command(argc > 1 ? argv[1] : "");
+  if (command != nullptr && command->name == std::string("launch")) return launch(*command, {argv + 2, argv + argc});
+  end_with_mpirun();
+  if (command != nullptr && command->takes_ranks) hold_stop_requests();
+  return become_core(argv);
+}
+
+}  // namespace
+
+}  // namespace lockstep
 
 int main(int argc, char** argv) {
-  return lockstep::run_command({argv + 1, argv + argc});
+  return lockstep::run(argc, argv);
 }

@@ -14,7 +14,7 @@ const char* const kFooter = R"(
 Examples:
   lockstep train --config configs/quickstart.toml \
       --model_name_or_path MODEL --dataset DATASET
-  mpirun -np 4 lockstep train --config configs/imdb_reference.toml \
+  lockstep launch -n 4 -- train --config configs/imdb_reference.toml \
       --model_name_or_path distilbert-base-uncased --dataset datasets/imdb \
       --output_dir runs/reference
 
@@ -23,7 +23,8 @@ its examples and its mean loss do not depend on the number of ranks. OUTPUT_DIR
 becomes a Hugging Face model folder; train_config.toml in it repeats the run.
 
 Exit codes: 0 done; 2 usage; 3 settings, model and data do not fit; 4 damaged
-input; 6 a rank was lost; 8 NaN; 9 disk.)";
+input; 6 a rank was lost; 8 NaN; 9 disk; 75 stopped on request (Ctrl-C under
+launch, SIGUSR1 to mpirun) before the end.)";
 
 void add_data_options(CLI::App& app, TrainOptions& o) {
   const auto group = "Model and data";
@@ -176,7 +177,7 @@ void check(const TrainOptions& o) {
 }  // namespace
 
 std::unique_ptr<CLI::App> make_train_app(TrainOptions& options) {
-  auto app = make_app("lockstep train", "Fine-tunes a DistilBERT classifier, alone or with one rank per GPU (mpirun).",
+  auto app = make_app("lockstep train", "Fine-tunes a DistilBERT classifier, on one rank or several (lockstep launch).",
                       kFooter);
   accept_config_file(*app, options.config);
   add_data_options(*app, options);

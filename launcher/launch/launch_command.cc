@@ -1,0 +1,41 @@
+#include "launcher/launch/launch_command.h"
+
+#include <netdb.h>
+
+#include <cstdio>
+
+#include "launcher/exit_codes.h"
+#include "launcher/launch/launch_options.h"
+#include "launcher/launch/launch_plan.h"
+#include "launcher/launch/machine_facts.h"
+#include "launcher/launch/supervisor.h"
+#include "launcher/launch/verdict.h"
+
+namespace lockstep {
+
+namespace {
+
+bool has_address(const std::string& host) {
+  addrinfo* found = nullptr;
+  const bool known = getaddrinfo(host.c_str(), nullptr, nullptr, &found) == 0;
+  if (known) freeaddrinfo(found);
+  return known;
+}
+
+}  // namespace
+
+int launch_command(const std::vector<std::string>& arguments) {
+  const LaunchOptions options = parse_launch_options(arguments);
+  const LaunchPlan plan = make_launch_plan(options, look_at_machine());
+  for (const std::string& note : plan.notes)
+    std::fprintf(stderr, "%s\n", note.c_str());
+  if (options.dry_run) {
+    std::printf("%s\n", shell_line(plan).c_str());
+    return kDone;
+  }
+  const Verdict verdict = verdict_on(supervise(plan), options.hosts, has_address);
+  std::fputs(verdict.words.c_str(), stderr);
+  return verdict.exit_code;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,88 @@
+#include "launcher/launch/launch_options.h"
+
+#include <algorithm>
+
+#include "launcher/command_line.h"
+#include "launcher/command_list.h"
+#include "launcher/errors.h"
+
+namespace lockstep {
+
+namespace {
+
+const char* const kFooter = R"(
+Examples:
+  lockstep launch -- train --config configs/quickstart.toml \
+      --model_name_or_path MODEL --dataset DATASET
+      one rank per GPU of this machine; without GPUs one with all cores
+  lockstep launch -n 4 -- train ...
+      four ranks, which share out the cores
+  lockstep launch --hosts a:4,b:4 -- train ...
+      eight ranks on two hosts; program, model and data set lie at the same
+      paths on both, and ssh asks for no password
+  lockstep launch -n 2 --dry_run -- train ...
+      the mpirun command line, to be changed and run by hand
+
+Ctrl-C stops the job after the step that it is in: the model is saved, and the
+exit code is 75. A second Ctrl-C stops it at once. If one rank dies, or mpirun,
+or launch itself, however suddenly, all others end.
+
+mpirun is the one that LOCKSTEP_MPIRUN names, or lies beside the program, or is
+found in PATH.
+
+Exit codes: that of the job (lockstep train --help); 2 usage; 3 more ranks than
+GPUs; 11 the job could not be started: no mpirun, an unknown host, a host
+without the program; 75 stopped on request; 130 stopped at once by Ctrl-C.)";
+
+std::string commands_with_ranks() {
+  std::string names;
+  for (const CommandFacts& command : kCommandList)
+    if (command.takes_ranks) names += (names.empty() ? "" : ", ") + std::string(command.name);
+  return names;
+}
+
+void check_command(const std::vector<std::string>& command) {
+  const std::string example = "lockstep launch -n 2 -- train --help";
+  if (command.empty())
+    throw UsageError("nothing to launch: after the options come -- and a command, such as: " + example);
+  const CommandFacts* facts = find_command(command.front());
+  if (facts == nullptr)
+    throw UsageError("no such command: " + command.front() + "; launch starts " + commands_with_ranks());
+  if (!facts->takes_ranks)
+    throw UsageError(std::string("lockstep ") + facts->name + " is one process; run it without launch, which starts " +
+                     commands_with_ranks());
+}
+
+}  // namespace
+
+LaunchOptions parse_launch_options(const std::vector<std::string>& arguments) {
+  LaunchOptions o;
+  std::string hosts;
+  auto app = make_app(
+      "lockstep launch",
+      "Starts the ranks of a job, here or on several hosts:\nlockstep launch [OPTIONS] -- COMMAND [ITS OPTIONS]",
+      kFooter);
+  app->add_option("-n", o.ranks, "Ranks; without it one per GPU, on CPUs one, with --hosts as many as they have places")
+      ->default_str("")
+      ->type_name("N")
+      ->check(CLI::Range(1, 65536));
+  app->add_option("--hosts", hosts, "Hosts, each with its number of ranks: a:4,b:4. One rank if there is none")
+      ->type_name("LIST");
+  app->add_option("--threads", o.threads, "Threads per rank; without it the ranks of a host share out its cores")
+      ->default_str("")
+      ->type_name("T")
+      ->check(CLI::Range(1, 4096));
+  app->add_flag("--dry_run", o.dry_run, "Print the mpirun command line, start nothing");
+  const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+  for (auto argument = arguments.begin(); argument != dashes; ++argument)
+    if (dashes == arguments.end() && find_command(*argument) != nullptr)
+      throw UsageError("-- is missing before " + *argument + "; launch's options end there: lockstep launch -n 2 -- " +
+                       *argument + " ...");
+  parse_command_line(*app, {arguments.begin(), dashes});
+  if (app->count("--hosts") > 0) o.hosts = parse_hosts(hosts);
+  if (dashes != arguments.end()) o.command.assign(dashes + 1, arguments.end());
+  check_command(o.command);
+  return o;
+}
+
+}  // namespace lockstep

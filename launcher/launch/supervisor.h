@@ -1,0 +1,20 @@
+#pragma once
+
+#include "launcher/launch/job_output.h"
+#include "launcher/launch/launch_plan.h"
+
+namespace lockstep {
+
+/// How a job ended, as far as launch has seen it.
+struct JobEnd {
+  int status = 0;           // mpirun's, as of waitpid()
+  int stopped_at_once = 0;  // the signal to launch after which the ranks were ended: SIGINT, SIGTERM, SIGHUP; 0: none
+  JobOutput output;
+};
+
+/// Runs the job to its end and passes its standard error on. SIGINT asks the ranks to stop after their step (SIGUSR1 to
+/// mpirun), a second one ends them (SIGTERM, after a while SIGKILL), as SIGTERM and SIGHUP do. These and SIGCHLD and
+/// SIGWINCH stay blocked in this process. Throws NotStartedError.
+JobEnd supervise(const LaunchPlan& plan);
+
+}  // namespace lockstep
