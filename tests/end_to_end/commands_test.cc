@@ -283,12 +283,12 @@ TEST_F(Commands, AnOutputFolderThatCannotBeMadeIsNamedWithItsOwnCode) {
 TEST(Program, WithoutACommandItExplainsItself) {
   const Outcome outcome = lockstep("");
   EXPECT_EQ(outcome.exit_code, kUsage);
-  for (const char* word : {"prepare", "train", "evaluate", "predict"})
+  for (const char* word : {"prepare", "train", "launch", "evaluate", "predict"})
     EXPECT_THAT(outcome.output, HasSubstr(word));
 }
 
 TEST(Program, CommandsWithoutRanksRefuseToRunSeveralTimesAtOnce) {
-  for (const char* command : {"prepare", "evaluate", "predict"}) {
+  for (const char* command : {"prepare", "launch", "evaluate", "predict"}) {
     const Outcome outcome = mpirun(2, command);
     EXPECT_EQ(outcome.exit_code, kUsage) << command;
     EXPECT_THAT(outcome.output, HasSubstr("without mpirun")) << command;
@@ -296,7 +296,8 @@ TEST(Program, CommandsWithoutRanksRefuseToRunSeveralTimesAtOnce) {
 }
 
 TEST(Program, HelpFitsATerminalOfEightyColumns) {
-  for (const char* command : {"", "prepare --help", "train --help", "evaluate --help", "predict --help"}) {
+  for (const char* command :
+       {"", "prepare --help", "train --help", "launch --help", "evaluate --help", "predict --help"}) {
     std::istringstream lines(lockstep(command).output);
     for (std::string line; std::getline(lines, line);)
       EXPECT_LE(line.size(), 80u) << command << ": " << line;
@@ -310,7 +311,7 @@ TEST(Program, AMistypedCommandIsSuggested) {
 }
 
 TEST(Program, EveryCommandHasHelpWithExamples) {
-  for (const char* command : {"prepare", "train", "evaluate", "predict"}) {
+  for (const char* command : {"prepare", "train", "launch", "evaluate", "predict"}) {
     const Outcome outcome = lockstep(std::string(command) + " --help");
     EXPECT_EQ(outcome.exit_code, 0) << command;
     EXPECT_THAT(outcome.output, HasSubstr("Example")) << command;
