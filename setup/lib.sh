@@ -1,4 +1,4 @@
-# Set-up shared by ./quickstart and ./check: Debian packages, pinned wheels, configure and build, mpirun's options.
+# Set-up shared by ./quickstart and ./check: Debian packages, pinned wheels, configure and build.
 # Every step looks first whether its work is done, so that a second call costs well under a second.
 # Sourced, not run; callers have `set -euo pipefail`.
 
@@ -119,15 +119,6 @@ build() {
 }
 
 gpu_count() { { command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null || true; } | grep -c '^GPU ' || true; }
-
-# mpi_run RANKS COMMAND...: all ranks on this host, the cores dealt evenly. By default mpirun binds a rank to one core, and
-# OpenMP obeys; and it refuses more ranks than physical cores, and to run as root.
-mpi_run() {
-  local ranks=$1 share=$(($(cores) / $1))
-  shift
-  OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((share > 0 ? share : 1))} OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
-    mpirun -np "$ranks" --bind-to none --oversubscribe "$@"
-}
 
 # model_folder: the embedded default model, under the name that tables and model cards show.
 model_folder() {
