@@ -78,7 +78,7 @@ model::DistilBert make_replicas(Job& job, const TrainInputs& in) {
     model->get_parameters(parameters);
   });
   job.control().idle_barrier();  // rank 0 may read for a while
-  job.gradients().broadcast(std::as_writable_bytes(std::span(parameters)), 0);
+  job.control().broadcast(std::as_writable_bytes(std::span(parameters)), 0);
   model->set_parameters(parameters);
   model->get_parameters(parameters);
   dist::require_equal_replicas(job.control(), dist::digest_of(std::as_bytes(std::span(parameters))),
