@@ -1,13 +1,17 @@
 // The heart of data parallelism: N ranks must train as one rank does, example for example, with dropout on. Every rank
 // also runs the plain one-rank loop below - no sharing, no reducer - which the N-rank Trainer is compared with.
+// Gradients travel over MPI, and over NCCL's communicator on a stand-in of the library, whose device memory is the
+// host's.
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
 
 #include "data/sampler.h"
 #include "dist/replica_check.h"
 #include "launcher/batch_view.h"
 #include "launcher/exit_codes.h"
+#include "tests/dist/fake_nccl.h"
 #include "tests/support/mpi_main.h"
 #include "tests/support/tiny_world.h"
 
@@ -16,9 +20,34 @@ namespace {
 
 constexpr int64_t kSteps = 50;
 
-std::unique_ptr<Job> shared_job;
+enum class Way { kMpi, kNccl };
+
+/// The job of one test, and the library behind its gradients if that is NCCL's stand-in.
+struct Lines {
+  std::unique_ptr<Job> job = std::make_unique<Job>(tests::mpi());
+  std::shared_ptr<dist::FakeNccl> nccl;
+};
+std::optional<Lines> lines;
+
 Job& job() {
-  return *shared_job;
+  return *lines->job;
+}
+
+void connect(Way way) {
+  lines.emplace();
+  if (way == Way::kMpi) return job().connect_gradients(dist::make_mpi_communicator());
+  lines->nccl = std::make_shared<dist::FakeNccl>();
+  job().connect_gradients(dist::make_nccl_communicator_over(lines->nccl, job().control(),
+                                                            {.compute_stream = lines->nccl->new_compute_stream()}));
+}
+
+void disconnect() {
+  lines->job.reset();
+  if (lines->nccl != nullptr) {
+    EXPECT_EQ(lines->nccl->misuse, std::vector<std::string>{});
+    EXPECT_EQ(lines->nccl->live_handles(), 0);
+  }
+  lines.reset();
 }
 
 TrainOptions options_with(int64_t global_batch, int64_t accumulation = 1) {
@@ -34,8 +63,9 @@ TrainOptions options_with(int64_t global_batch, int64_t accumulation = 1) {
   return options;
 }
 
-model::DistilBert fresh_model(const tests::TinyWorld& world) {
-  model::DistilBert model(tests::TinyWorld::config(), "cpu");
+model::DistilBert fresh_model(const tests::TinyWorld& world, const TrainOptions& options) {
+  model::DistilBert model(tests::TinyWorld::config(), "cpu",
+                          options.bf16 ? model::Precision::kBFloat16 : model::Precision::kFloat32);
   model::load_weights(model, world.model_folder(), 0);
   return model;
 }
@@ -49,7 +79,7 @@ std::vector<float> parameters_of(const model::DistilBert& model) {
 /// One rank, whole global batches, no communication.
 std::vector<double> losses_of_one_rank(const tests::TinyWorld& world, const TrainingData& data,
                                        const TrainOptions& options) {
-  model::DistilBert model = fresh_model(world);
+  model::DistilBert model = fresh_model(world, options);
   model::AdamW optimizer(model, {0.9, 0.999, 1e-8, options.weight_decay, options.max_grad_norm});
   const RunPlan plan = make_run_plan(options, data.train.size(), 1);
   std::vector<double> losses;
@@ -75,7 +105,7 @@ struct Trained {
 };
 
 Trained train(const tests::TinyWorld& world, const TrainingData& data, const TrainOptions& options) {
-  model::DistilBert model = fresh_model(world);
+  model::DistilBert model = fresh_model(world, options);
   const RunPlan plan = make_run_plan(options, data.train.size(), job().world_size());
   const ThreadPlan threads{1, 1};
   RunHistory history({});
@@ -84,6 +114,7 @@ Trained train(const tests::TinyWorld& world, const TrainingData& data, const Tra
   trainer.run([] {},
               [&](const StepStats& stats) {
                 trained.losses.push_back(stats.loss);
+                EXPECT_TRUE(lines->nccl == nullptr || lines->nccl->is_idle());
                 const auto parameters = parameters_of(model);
                 dist::require_equal_replicas(job().control(), dist::digest_of(std::as_bytes(std::span(parameters))),
                                              "parameters");
@@ -92,38 +123,52 @@ Trained train(const tests::TinyWorld& world, const TrainingData& data, const Tra
   return trained;
 }
 
-class RankEquality : public testing::Test {
+class RankEquality : public testing::TestWithParam<Way> {
  protected:
-  static void SetUpTestSuite() { shared_job = std::make_unique<Job>(tests::mpi()); }
-  static void TearDownTestSuite() { shared_job.reset(); }
-  void SetUp() override { model::set_compute_threads(1); }
+  void SetUp() override {
+    model::set_compute_threads(1);
+    connect(GetParam());
+  }
+  void TearDown() override { disconnect(); }
 
-  void expect_losses_of_one_rank(const TrainOptions& options) {
+  void expect_losses_of_one_rank(const TrainOptions& options, double tolerance = 1e-5) {
     const TrainingData data = world_.training_data();
     const std::vector<double> expected = losses_of_one_rank(world_, data, options);
     const std::vector<double> losses = train(world_, data, options).losses;
     ASSERT_EQ(losses.size(), expected.size());
     for (size_t step = 0; step < losses.size(); ++step)
-      EXPECT_NEAR(losses[step], expected[step], 1e-5 * expected[step])
+      EXPECT_NEAR(losses[step], expected[step], tolerance * expected[step])
           << "step " << step << " of " << job().world_size() << " ranks";
   }
 
   tests::TinyWorld world_;
 };
 
-TEST_F(RankEquality, LossOfEveryStepIsThatOfOneRankWithDropoutOn) {
+TEST_P(RankEquality, LossOfEveryStepIsThatOfOneRankWithDropoutOn) {
   expect_losses_of_one_rank(options_with(8));
 }
 
-TEST_F(RankEquality, ABatchOfTwoLeavesRanksWithoutExamples) {
+TEST_P(RankEquality, ABatchOfTwoLeavesRanksWithoutExamples) {
   expect_losses_of_one_rank(options_with(2));
 }
 
-TEST_F(RankEquality, AccumulationDoesNotChangeTheLosses) {
+TEST_P(RankEquality, AccumulationDoesNotChangeTheLosses) {
   expect_losses_of_one_rank(options_with(8, 3));
 }
 
-TEST_F(RankEquality, TheSameRunTwiceGivesTheSameBits) {
+TEST_P(RankEquality, HoldsInBFloat16) {
+  TrainOptions options = options_with(8);
+  options.bf16 = true;
+  expect_losses_of_one_rank(options, 1e-3);
+}
+
+TEST_P(RankEquality, GradientsThatTravelInBFloat16TrainNearlyAlike) {
+  TrainOptions options = options_with(8);
+  options.ddp_comm_hook = "bf16";
+  expect_losses_of_one_rank(options, 1e-2);
+}
+
+TEST_P(RankEquality, TheSameRunTwiceGivesTheSameBits) {
   const TrainingData data = world_.training_data();
   const Trained first = train(world_, data, options_with(8));
   const Trained second = train(world_, data, options_with(8));
@@ -131,7 +176,7 @@ TEST_F(RankEquality, TheSameRunTwiceGivesTheSameBits) {
   EXPECT_EQ(first.parameters, second.parameters);
 }
 
-TEST_F(RankEquality, EvaluationByAllRanksGivesTheNumbersOfRankZero) {
+TEST_P(RankEquality, EvaluationByAllRanksGivesTheNumbersOfRankZero) {
   const TrainingData data = world_.training_data();
   TrainOptions options = options_with(8);
   options.eval_strategy = "steps";
@@ -140,7 +185,7 @@ TEST_F(RankEquality, EvaluationByAllRanksGivesTheNumbersOfRankZero) {
   std::vector<EvalResult> results;
   for (const char* ranks : {"0", "all"}) {
     options.eval_ranks = ranks;
-    model::DistilBert model = fresh_model(world_);
+    model::DistilBert model = fresh_model(world_, options);
     const RunPlan plan = make_run_plan(options, data.train.size(), job().world_size());
     const ThreadPlan threads{1, 1};
     RunHistory history({});
@@ -153,7 +198,7 @@ TEST_F(RankEquality, EvaluationByAllRanksGivesTheNumbersOfRankZero) {
   EXPECT_NEAR(results[0].loss, results[1].loss, 1e-9);  // sums of doubles in another order
 }
 
-TEST_F(RankEquality, ANonFiniteLossStopsEveryRankAndNamesTheStep) {
+TEST_P(RankEquality, ANonFiniteLossStopsEveryRankAndNamesTheStep) {
   const TrainingData data = world_.training_data();
   TrainOptions options = options_with(8);
   options.learning_rate = 1e30;
@@ -165,6 +210,9 @@ TEST_F(RankEquality, ANonFiniteLossStopsEveryRankAndNamesTheStep) {
     EXPECT_NE(failure.failure().message.find("step "), std::string::npos);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Ways, RankEquality, testing::Values(Way::kMpi, Way::kNccl),
+                         [](const auto& way) { return way.param == Way::kMpi ? "Mpi" : "Nccl"; });
 
 }  // namespace
 }  // namespace lockstep
