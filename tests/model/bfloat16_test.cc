@@ -76,16 +76,23 @@ TEST_F(BFloat16, AnUpdateReachesTheLayers) {
   EXPECT_EQ(mixed_.logits(batch_.input()), other.logits(batch_.input()));
 }
 
-TEST_F(BFloat16, ThirtyStepsFollowThoseOfFloatAndLearn) {
-  AdamW exact(exact_, {}), mixed(mixed_, {});
+// Without dropout, whose masks make the losses of so small a model jump from step to step.
+TEST(BFloat16Training, ThirtyStepsFollowThoseOfFloatAndLearn) {
+  DistilBertConfig config = tiny_config();
+  config.dropout = config.attention_dropout = config.seq_classif_dropout = 0;
+  DistilBert exact(config, "cpu"), mixed(config, "cpu", Precision::kBFloat16);
+  const TinyBatch batch = tiny_batch();
   double first = 0, last = 0;
+  AdamW exact_optimizer(exact, {}), mixed_optimizer(mixed, {});
+  for (DistilBert* model : {&exact, &mixed})
+    model->initialize(3, false);
   for (int64_t step = 0; step < 30; ++step) {
-    const double expected = exact_.forward_backward(batch_.input(), kSeed, step, 0.25);
-    last = mixed_.forward_backward(batch_.input(), kSeed, step, 0.25);
+    const double expected = exact.forward_backward(batch.input(), kSeed, step, 0.25);
+    last = mixed.forward_backward(batch.input(), kSeed, step, 0.25);
     if (step == 0) first = last;
-    EXPECT_NEAR(last, expected, 0.1) << "of a loss that falls from about 5, at step " << step;
-    exact.step(5e-3);
-    mixed.step(5e-3);
+    EXPECT_NEAR(last, expected, 0.01 * first) << "step " << step;
+    exact_optimizer.step(2e-3);
+    mixed_optimizer.step(2e-3);
   }
   EXPECT_LT(last, 0.5 * first);
 }
