@@ -29,9 +29,9 @@ void require_tiling(const std::vector<Bucket>& plan, size_t elements) {
 
 }  // namespace
 
-Reducer::Reducer(Communicator& communicator, std::vector<Bucket> plan, std::span<float> gradients)
+Reducer::Reducer(Communicator& communicator, std::vector<Bucket> plan, Gradients gradients)
     : communicator_(communicator), plan_(std::move(plan)), gradients_(gradients), ready_(plan_.size(), false) {
-  require_tiling(plan_, gradients_.size());
+  require_tiling(plan_, std::visit([](auto values) { return values.size(); }, gradients_));
 }
 
 Reducer::~Reducer() {
@@ -44,7 +44,9 @@ void Reducer::mark_ready(size_t index) {
   ready_[index] = true;
   for (; next_ < plan_.size() && ready_[next_]; ++next_) {
     const Bucket& next = plan_[next_];
-    communicator_.start_all_reduce_sum(gradients_.subspan(next.begin, next.end - next.begin));
+    std::visit(
+        [&](auto values) { communicator_.start_all_reduce_sum(values.subspan(next.begin, next.end - next.begin)); },
+        gradients_);
   }
 }
 

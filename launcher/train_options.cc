@@ -115,9 +115,17 @@ void add_machine_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--device", o.device, "auto, cpu or cuda")
       ->group(group)
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  app.add_flag("--bf16", o.bf16, "Mixed precision: layers compute in bf16, on fp32 parameters and gradients")
+      ->group(group);
   app.add_option("--threads", o.threads, "Threads per rank; 0: OMP_NUM_THREADS, or this rank's share of the cores")
       ->group(group);
+  app.add_option("--ddp_backend", o.ddp_backend, "What carries gradients: nccl, mpi, or auto: nccl between GPUs")
+      ->group(group)
+      ->check(CLI::IsMember({"auto", "nccl", "mpi"}));
   app.add_option("--ddp_bucket_cap_mb", o.ddp_bucket_cap_mb, "Gradient bytes (MiB) that travel together")->group(group);
+  app.add_option("--ddp_comm_hook", o.ddp_comm_hook, "bf16: gradients are rounded to it to travel; no: they are not")
+      ->group(group)
+      ->check(CLI::IsMember({"no", "bf16"}));
 }
 
 /// `path`, or the file of that name beside the config file if only that exists.

@@ -47,7 +47,7 @@ Trainer::Trainer(const TrainOptions& options, const RunPlan& plan, const Trainin
       model_(model),
       history_(history),
       optimizer_(model, adamw_options(options)),
-      sync_(model, job.gradients(), options.ddp_bucket_cap_mb),
+      sync_(model, job.gradients(), {options.ddp_bucket_cap_mb, options.ddp_comm_hook == "bf16"}),
       best_(options.metric_for_best_model, options.early_stopping_patience, options.early_stopping_threshold),
       progress_(style_for(options, job), "training", plan.total_steps, "steps") {}
 
@@ -154,6 +154,7 @@ void Trainer::evaluate(const ModelPublisher& publish) {
   if (job_.is_main()) give_new_advice();
   const bool best = best_.observe(result, step_, plan_.epoch_at(step_));
   if (job_.is_main() && (best || !options_.load_best_model_at_end)) publish();
+  job_.control().idle_barrier();  // no reduction is pending while rank 0 writes
   progress_.resume();
 }
 

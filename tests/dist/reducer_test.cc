@@ -18,12 +18,14 @@ class RecordingCommunicator : public Communicator {
  public:
   int rank() const override { return 0; }
   int world_size() const override { return 1; }
+  std::string description() const override { return "a notebook"; }
+  bool takes_device_memory() const override { return false; }
   void start_all_reduce_sum(std::span<float> values) override { reduced.emplace_back(values.begin(), values.end()); }
+  void start_all_reduce_sum(std::span<BFloat16>) override {}
   ReductionTimes wait() override {
     if (fails) throw CommunicationError("a peer left");
     return {std::vector<TimeSpan>(reduced.size()), std::chrono::duration<double>(0.25)};
   }
-  void broadcast(std::span<std::byte>, int) override {}
   void barrier() override {}
   void abort(int, double) noexcept override { is_aborted = true; }
 
