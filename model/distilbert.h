@@ -23,8 +23,12 @@ struct PackedInput {
   int64_t examples() const { return static_cast<int64_t>(offsets.size()) - 1; }
 };
 
-/// "Gradient elements [0, end) are final." Called with rising `end`, from the calling thread, while backward goes on.
+/// "Gradient elements [0, end) are final." Called with rising `end`, from the calling thread, while backward goes on;
+/// first with 0, when it begins.
 using GradientFrontier = std::function<void(int64_t end)>;
+
+/// Memory that floats lie in. On the CPU both are the same.
+enum class Memory { kHost, kDevice };
 
 /// DistilBertForSequenceClassification on packed sequences, with a backward of its own. One replica; one thread calls.
 /// fp32. Parameters, gradients and Adam moments are flat vectors in `layout()` order.
@@ -54,6 +58,13 @@ class DistilBert {
   void upload_gradients(int64_t begin, int64_t end);
   void zero_gradients();
 
+  /// For reducing the word embeddings' gradient without the rows that no example of a step touched. gather copies the
+  /// rows `ids` (each once) one after another into a buffer of the model's and gives it, [ids.size() * dim] in
+  /// `memory`, valid until the next gather. scatter, with the same arguments, copies it back to where it came from.
+  /// Both throw std::invalid_argument: for an id beyond the vocabulary, and if other rows were gathered.
+  std::span<float> gather_word_gradient_rows(std::span<const int32_t> ids, Memory memory);
+  void scatter_word_gradient_rows(std::span<const int32_t> ids, Memory memory);
+
   /// Row i: the logits of example i, without dropout. [examples * num_labels], row-major. Overwrites what
   /// forward_backward() keeps, nothing else. Both throw ModelContractError naming the example if a token id, a label or
   /// a length is beyond the model, std::invalid_argument if the input's vectors do not fit together; nothing is
@@ -62,7 +73,7 @@ class DistilBert {
 
   /// Forward with dropout masks of (seed, step), then backward: adds gradient_scale * d(sum of cross-entropy losses) to
   /// the gradients and returns the sum of the losses. An empty input adds nothing and returns 0, but still walks
-  /// `frontier` to the end. Give `frontier` with the last micro-batch of a step only.
+  /// `frontier` to the end. Of several micro-batches, the last one's frontier is the step's.
   double forward_backward(const PackedInput& input, uint64_t dropout_seed, int64_t step, double gradient_scale,
                           const GradientFrontier& frontier = {});
 

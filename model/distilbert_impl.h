@@ -94,6 +94,8 @@ struct DistilBert::Impl {
   at::Tensor pooled, classifier_input;               // head: [examples, dim] before pre_classifier; after dropout
   at::Tensor gradient, branch, wide, wide_gradient;  // [T, dim], [T, dim], [T, hidden_dim], [T, hidden_dim]
   at::Tensor qkv_gradient;                           // [T, 3 * dim]
+  at::Tensor gathered_ids, gathered_rows;            // of word_gradient: [rows] int64, [rows, dim]
+  at::Tensor host_gathered_rows;                     // pinned mirror of the rows, on a GPU
 };
 
 }  // namespace lockstep::model
