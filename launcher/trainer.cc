@@ -4,6 +4,7 @@
 #include <cmath>
 #include <span>
 
+#include "data/distinct_ids.h"
 #include "data/sampler.h"
 #include "dist/replica_check.h"
 #include "launcher/advice.h"
@@ -71,6 +72,7 @@ TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& aft
 }
 
 StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
+  announce(global_batch);
   StepStats stats;
   stats.examples = static_cast<int64_t>(global_batch.size());
   stats.learning_rate = plan_.schedule.at(step_);
@@ -87,6 +89,12 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
                   "(--warmup_steps 0.1) usually helps; the model in --output_dir is the one before",
                   static_cast<long long>(stats.step), stats.loss, stats.grad_norm));
   return stats;
+}
+
+/// Every rank knows the words of every rank's examples, so that only their gradients have to travel.
+void Trainer::announce(std::span<const int64_t> global_batch) {
+  if (job_.world_size() == 1) return;
+  sync_.begin_step(data::distinct_ids(data::pack(data_.train, global_batch, options_.max_seq_length).ids));
 }
 
 std::vector<double> Trainer::work_of(std::span<const int64_t> examples) const {

@@ -65,6 +65,7 @@ class Trainer {
   StepStats train_step(std::span<const int64_t> global_batch);
   std::vector<double> work_of(std::span<const int64_t> examples) const;
   double forward_backward(std::span<const int64_t> share, double gradient_scale);
+  void announce(std::span<const int64_t> global_batch);
   void observe(const StepStats& stats);
   void log_last_step();
   void evaluate(const ModelPublisher& publish);
