@@ -10,7 +10,7 @@
 
 namespace lockstep::dist {
 
-/// The flat gradient as it travels, in the memory that the communicator takes.
+/// The flat gradient, or a part of it, as it travels, in the memory that the communicator takes.
 using Gradients = std::variant<std::span<float>, std::span<BFloat16>>;
 
 /// Sums the flat gradient over ranks, bucket by bucket in plan order, while the caller computes the rest. mark_ready()
@@ -34,6 +34,9 @@ class Reducer {
   /// Collective in effect. Does not wait; until finish(), the bucket's values are the communicator's. Throws
   /// std::logic_error if the bucket was already marked in this step.
   void mark_ready(size_t index);
+  /// The same for a bucket that travels as `values`, as many on every rank and outliving finish(), instead of its range
+  /// of `gradients`: the parts of it that are not zero on every rank, gathered. finish() leaves their sums in `values`.
+  void mark_ready(size_t index, Gradients values);
   /// Collective. Returns when every bucket's sum is in `gradients` and begins the next step. Throws std::logic_error
   /// naming the buckets that were never marked, and rethrows what a reduction threw.
   void finish();
@@ -45,7 +48,8 @@ class Reducer {
   std::vector<Bucket> plan_;
   Gradients gradients_;
   std::vector<bool> ready_;
-  size_t next_ = 0;  // the first bucket that was not started
+  std::vector<Gradients> travelling_;  // what each ready bucket travels as
+  size_t next_ = 0;                    // the first bucket that was not started
   ReductionTimes times_;
 };
 

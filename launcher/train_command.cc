@@ -133,7 +133,14 @@ std::string results_text(const TrainInputs& in, const RunHistory& history, const
                    confusion_table(delivered->result.confusion, in.config.labels).c_str());
 }
 
-std::string closing_words(const TrainInputs& in, const TrainSummary& summary) {
+/// What more ranks cost: for how long they stood still while gradients travelled.
+std::string exposed_words(const TrainSummary& summary) {
+  const double step_seconds = summary.train_seconds / static_cast<double>(std::max<int64_t>(summary.steps, 1));
+  return formatted("communication exposed: %.1f ms a step (%.1f %%)\n", 1000 * summary.exposed_seconds,
+                   100 * summary.exposed_seconds / std::max(step_seconds, 1e-9));
+}
+
+std::string closing_words(const TrainInputs& in, const TrainSummary& summary, int world_size) {
   std::string text;
   for (const std::string& advice : summary.advice)
     text += "warning: " + advice + "\n";
@@ -141,6 +148,7 @@ std::string closing_words(const TrainInputs& in, const TrainSummary& summary) {
     text += formatted("stopped early after %lld steps: no better %s for %lld evaluations\n",
                       static_cast<long long>(summary.steps), in.options.metric_for_best_model.c_str(),
                       static_cast<long long>(in.options.early_stopping_patience));
+  if (world_size > 1) text += exposed_words(summary);
   return text + formatted("trained %lld steps in %s, %.2f examples/s; the model is in %s\n",
                           static_cast<long long>(summary.steps), format_duration(summary.train_seconds).c_str(),
                           static_cast<double>(summary.examples) / std::max(summary.train_seconds, 1e-9),
@@ -171,7 +179,7 @@ void train(Job& job, const std::vector<std::string>& arguments) {
     if (!job.is_main()) return;
     const RunReport report = report_of(in, job, model);
     write_run_report(report, history, summary, in.options.output_dir);
-    print_report(results_text(in, history, summary, report) + closing_words(in, summary));
+    print_report(results_text(in, history, summary, report) + closing_words(in, summary, job.world_size()));
   });
 }
 

@@ -185,6 +185,7 @@ at::Tensor DistilBert::Impl::forward(const Batch& batch, const DropoutRun& run) 
 
 void DistilBert::Impl::backward(const Batch& batch, const DropoutRun& run, const at::Tensor& logits_gradient,
                                 const GradientFrontier& frontier) {
+  if (frontier) frontier(0);
   head_backward(batch, run, logits_gradient.to(device));
   if (frontier) frontier(layout.find("pre_classifier.bias").offset + config.dim);
   for (size_t i = layers.size(); i-- > 0;) {
@@ -257,7 +258,8 @@ double DistilBert::forward_backward(const PackedInput& input, uint64_t dropout_s
   check_tokens(input, config());
   check_training(input, config());
   if (input.examples() == 0) {
-    if (frontier) frontier(layout().size);
+    for (const int64_t end : {int64_t{0}, layout().size})
+      if (frontier) frontier(end);
     return 0;
   }
   const DropoutRun run = {true, dropout_seed, step};

@@ -23,7 +23,8 @@ struct PackedInput {
   int64_t examples() const { return static_cast<int64_t>(offsets.size()) - 1; }
 };
 
-/// "Gradient elements [0, end) are final." Called with rising `end`, from the calling thread, while backward goes on.
+/// "Gradient elements [0, end) are final." Called with rising `end`, from the calling thread, while backward goes on;
+/// first with 0, when it begins.
 using GradientFrontier = std::function<void(int64_t end)>;
 
 /// What a model computes in. Parameters, gradients and Adam moments are fp32 in either case.
@@ -77,7 +78,7 @@ class DistilBert {
 
   /// Forward with dropout masks of (seed, step), then backward: adds gradient_scale * d(sum of cross-entropy losses) to
   /// the gradients and returns the sum of the losses. An empty input adds nothing and returns 0, but still walks
-  /// `frontier` to the end. Give `frontier` with the last micro-batch of a step only.
+  /// `frontier` to the end. Of several micro-batches, the last one's frontier is the step's.
   double forward_backward(const PackedInput& input, uint64_t dropout_seed, int64_t step, double gradient_scale,
                           const GradientFrontier& frontier = {});
 

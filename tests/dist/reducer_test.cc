@@ -57,6 +57,19 @@ TEST_F(ReducerTest, ABucketIsReducedAsSoonAsItIsNext) {
   EXPECT_EQ(communicator.reduced.size(), 2U);
 }
 
+TEST_F(ReducerTest, ABucketMayTravelAsOtherValuesForOneStep) {
+  std::vector<float> gathered{20, 40};
+  reducer.mark_ready(1, gathered);
+  reducer.mark_ready(2);
+  EXPECT_TRUE(communicator.reduced.empty());
+  reducer.mark_ready(0);
+  reducer.finish();
+  for (const size_t bucket : {0, 1, 2})
+    reducer.mark_ready(bucket);
+  reducer.finish();
+  EXPECT_EQ(communicator.reduced, (std::vector<std::vector<float>>{{1}, {20, 40}, {5, 6}, {1}, {2, 3, 4}, {5, 6}}));
+}
+
 TEST_F(ReducerTest, MarkingTwiceInOneStepIsAnErrorThatNamesTheBucket) {
   reducer.mark_ready(1);
   EXPECT_THAT([&] { reducer.mark_ready(1); }, ThrowsMessage<std::logic_error>(HasSubstr("bucket 1 [1, 4)")));

@@ -70,6 +70,13 @@ TEST_F(Commands, TheRunFolderHoldsModelCardAndRecords) {
   EXPECT_EQ(state["global_step"], state["max_steps"]);
 }
 
+TEST_F(Commands, RanksSayForHowLongTheyStoodStillForGradients) {
+  EXPECT_THAT(trained_->output, HasSubstr("communication exposed: "));
+  const std::string metrics = tests::read_file(run_folder() + "/metrics.jsonl");
+  const auto first = nlohmann::json::parse(metrics.substr(0, metrics.find('\n')));
+  EXPECT_GT(first["exposed_communication_s"], 0) << first;
+}
+
 TEST_F(Commands, EvaluateGivesTheNumbersOfTheRun) {
   const auto expected = nlohmann::json::parse(tests::read_file(run_folder() + "/all_results.json"));
   const std::string file = world_->path("evaluation.json");
@@ -173,6 +180,8 @@ TEST_F(Commands, ReplacingARunLeavesNoFiguresOfTheEarlierOne) {
   ASSERT_EQ(lockstep(train_arguments("again") + " --max_steps 1 --overwrite_output_dir").exit_code, 0);
   EXPECT_FALSE(std::filesystem::exists(world_->path("again/eval_results.json")));
   EXPECT_THAT(tests::read_file(world_->path("again/all_results.json")), Not(HasSubstr("eval_loss")));
+  for (const char* file : {"again/metrics.jsonl", "again/train.log"})
+    EXPECT_THAT(tests::read_file(world_->path(file)), Not(HasSubstr("exposed"))) << "one rank has nothing to wait for";
 }
 
 TEST_F(Commands, TwoRunsDoNotShareAFolder) {
@@ -278,6 +287,19 @@ TEST_F(Commands, DivergenceEndsTheRunWithItsOwnCode) {
 TEST_F(Commands, AnOutputFolderThatCannotBeMadeIsNamedWithItsOwnCode) {
   const Outcome outcome = lockstep("train " + model_and_data() + " --output_dir /proc/lockstep --max_seq_length 48");
   expect_failure(outcome, kStorage, {"/proc/lockstep"});
+}
+
+TEST_F(Commands, ATraceThatCannotBeWrittenEndsTheRunBeforeItTrains) {
+  const Outcome outcome = mpirun(2, train_arguments("untraced") + " --trace /proc/lockstep/trace.json");
+  expect_failure(outcome, kStorage, {"/proc/lockstep"});
+  EXPECT_THAT(tests::read_file(world_->path("untraced/metrics.jsonl")), testing::IsEmpty());
+}
+
+TEST_F(Commands, ATraceOfStepsThatTheRunDoesNotReachIsToldAsEmpty) {
+  const Outcome outcome = lockstep(train_arguments("short") + " --max_steps 2 --trace_steps 5:6 --trace " +
+                                   world_->path("short/trace.json"));
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.output, HasSubstr("the run ended before step 5"));
 }
 
 TEST(Program, WithoutACommandItExplainsItself) {

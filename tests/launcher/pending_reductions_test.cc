@@ -83,7 +83,7 @@ TEST(PendingReductions, AreNoneWhileRankZeroWrites) {
   for (const TimeSpan& reduction : gather(job.control(), pending))
     for (const TimeSpan& work : alone)
       EXPECT_TRUE(reduction.end < work.begin || work.end < reduction.begin);
-  EXPECT_EQ(pending.size(), 4U);
+  EXPECT_EQ(pending.size(), job.world_size() > 1 ? 4U : 0U);
   EXPECT_EQ(alone.size(), job.is_main() ? 4U : 0U);
 }
 
