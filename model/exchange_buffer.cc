@@ -21,7 +21,7 @@ at::Tensor buffer_for(const at::Tensor& values, ExchangeForm form) {
                                        .pinned_memory(to_host));
 }
 
-void copy(const at::Tensor& from, at::Tensor to) {
+void copy_numbers(const at::Tensor& from, at::Tensor to) {
   if (!to.is_same(from)) to.copy_(from);
 }
 
@@ -53,12 +53,12 @@ void* ExchangeBuffer::data() {
 
 void ExchangeBuffer::load(int64_t begin, int64_t end) {
   if (impl_->buffer.is_same(impl_->gradients)) return;
-  copy(impl_->gradients.narrow(0, begin, end - begin), impl_->buffer.narrow(0, begin, end - begin));
+  copy_numbers(impl_->gradients.narrow(0, begin, end - begin), impl_->buffer.narrow(0, begin, end - begin));
 }
 
 void ExchangeBuffer::store(int64_t begin, int64_t end) {
   if (impl_->buffer.is_same(impl_->gradients)) return;
-  copy(impl_->buffer.narrow(0, begin, end - begin), impl_->gradients.narrow(0, begin, end - begin));
+  copy_numbers(impl_->buffer.narrow(0, begin, end - begin), impl_->gradients.narrow(0, begin, end - begin));
 }
 
 void* ExchangeBuffer::load_word_rows(std::span<const int32_t> ids) {
@@ -66,12 +66,12 @@ void* ExchangeBuffer::load_word_rows(std::span<const int32_t> ids) {
   m.ids = indices_of(ids, m.word_gradient.size(0), m.word_gradient.device());
   m.rows = m.word_gradient.index_select(0, m.ids);
   m.exchanged_rows = buffer_for(m.rows, form_);
-  copy(m.rows, m.exchanged_rows);
+  copy_numbers(m.rows, m.exchanged_rows);
   return m.exchanged_rows.mutable_data_ptr();
 }
 
 void ExchangeBuffer::store_word_rows() {
-  copy(impl_->exchanged_rows, impl_->rows);
+  copy_numbers(impl_->exchanged_rows, impl_->rows);
   impl_->word_gradient.index_copy_(0, impl_->ids, impl_->rows);
 }
 
