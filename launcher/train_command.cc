@@ -34,7 +34,7 @@ void require_equal_ranks(Job& job, const TrainInputs& in) {
 std::string gradient_path(const TrainInputs& in, Job& job) {
   std::string path = job.gradients().description();
   if (in.device != "cpu" && !job.gradients().takes_device_memory()) path += ", copied from and to the GPU";
-  if (in.options.ddp_comm_hook == "bf16") path += ", rounded to bf16";
+  if (in.options.ddp_comm_hook == "bf16" && job.world_size() > 1) path += ", rounded to bf16";
   return path;
 }
 

@@ -60,6 +60,20 @@ TEST_F(Commands, TwoRanksTrainAndSayWhatTheyDo) {
     EXPECT_THAT(trained_->output, HasSubstr(line));
 }
 
+TEST_F(Commands, TwoRanksTrainInBFloat16AndSayInWhatGradientsTravel) {
+  const Outcome outcome = mpirun(2, train_arguments("bf16") + " --bf16 --ddp_comm_hook bf16");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("gradients over MPI (host memory), rounded to bf16"));
+  EXPECT_THAT(outcome.output, HasSubstr("Mixed precision = bf16"));
+  EXPECT_THAT(tests::read_file(world_->path("bf16") + "/README.md"), HasSubstr("mixed_precision_training: bf16"));
+}
+
+TEST_F(Commands, NcclBetweenCpusIsRefusedBeforeAnythingIsWritten) {
+  expect_failure(mpirun(2, train_arguments("nccl") + " --device cpu --ddp_backend nccl"), kContract,
+                 {"--ddp_backend nccl moves gradients between GPUs"});
+  EXPECT_FALSE(std::filesystem::exists(world_->path("nccl")));
+}
+
 TEST_F(Commands, TheRunFolderHoldsModelCardAndRecords) {
   for (const char* file : {"config.json", "model.safetensors", "vocab.txt", "tokenizer.json", "tokenizer_config.json",
                            "special_tokens_map.json", "trainer_state.json", "all_results.json", "train_results.json",
