@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <algorithm>
 #include <numeric>
 #include <random>
 #include <stdexcept>
@@ -120,12 +120,12 @@ class AllReduceBFloat16 : public OverBackends {
     std::vector<BFloat16> rounded(values.size() + values.size() % 2);
     std::transform(values.begin(), values.end(), rounded.begin(), bfloat16_of);
     std::vector<float> pairs(rounded.size() / 2);  // the backend's memory is made of floats
-    std::memcpy(pairs.data(), rounded.data(), std::as_bytes(std::span(pairs)).size());
+    std::ranges::copy(std::as_bytes(std::span(rounded)), std::as_writable_bytes(std::span(pairs)).begin());
     const auto memory = backend->produce(pairs);
     communicator.start_all_reduce_sum(std::span(reinterpret_cast<BFloat16*>(memory.data()), values.size()));
     communicator.wait();
     pairs = backend->consume(memory);
-    std::memcpy(rounded.data(), pairs.data(), std::as_bytes(std::span(pairs)).size());
+    std::ranges::copy(std::as_bytes(std::span(pairs)), std::as_writable_bytes(std::span(rounded)).begin());
     std::vector<float> sums(values.size());
     std::transform(rounded.begin(), rounded.begin() + std::ssize(sums), sums.begin(), float_of);
     return sums;
