@@ -26,6 +26,9 @@ struct ReductionTimes {
   std::chrono::duration<double> exposed{0};
 };
 
+/// The upper half of a float (bfloat16): 8 bits of exponent, 7 of fraction.
+enum class BFloat16 : uint16_t {};
+
 /// Collectives of the training loop, on the memory its backend moves (MPI: host memory; NCCL: device memory, where a
 /// span is an address and a count). One thread calls. Unless said otherwise a function is collective: all ranks call
 /// the same ones in the same order with the same sizes. Throws CommunicationError; after that only abort() and the
@@ -36,16 +39,21 @@ class Communicator {
   virtual ~Communicator() = default;
   virtual int rank() const = 0;
   virtual int world_size() const = 0;
+  /// For a run's banner: "NCCL 2.28.9 (device memory)".
+  virtual std::string description() const = 0;
+  /// Whether values are where the model computes, rather than in host memory. On the CPU the two are the same.
+  virtual bool takes_device_memory() const = 0;
 
   /// Begins values[i] = sum over ranks of values[i], in place; every rank gets the same bits. Reductions run one after
   /// another, while the caller goes on; on a GPU each runs after the work queued on the compute stream so far. Until
   /// wait() returns, `values` belong to the communicator.
   virtual void start_all_reduce_sum(std::span<float> values) = 0;
+  /// Likewise. Two numbers are added in fp32 and their sum is rounded to the nearest bf16 (even on a tie), in an order
+  /// that the backend chooses: up to world_size() - 1 roundings, but the same bits on all ranks.
+  virtual void start_all_reduce_sum(std::span<BFloat16> values) = 0;
   /// Returns when every reduction that was started is done, for the host and for work that is queued from then on.
   /// Throws what a reduction threw, and when the others have not come within the communicator's timeout.
   virtual ReductionTimes wait() = 0;
-  /// Rank `root`'s bytes to all. Throws std::logic_error while reductions are pending.
-  virtual void broadcast(std::span<std::byte> bytes, int root) = 0;
   /// Throws std::logic_error while reductions are pending.
   virtual void barrier() = 0;
 
@@ -69,6 +77,8 @@ class ControlPlane {
   virtual std::vector<int64_t> sum(std::vector<int64_t> values) = 0;
   virtual std::vector<double> sum(std::vector<double> values) = 0;
   virtual std::string broadcast(std::string text, int root) = 0;
+  /// Rank `root`'s bytes to all, in place. Takes a core while it waits, for the sake of speed: meet before.
+  virtual void broadcast(std::span<std::byte> bytes, int root) = 0;
   /// Rank 0 gets every rank's text, in rank order; others get an empty vector.
   virtual std::vector<std::string> gather(const std::string& text) = 0;
   /// Waits for all ranks without taking a core: polls with sleeps of up to `sleep_ms`. Ranks that wait for rank 0's
@@ -83,6 +93,9 @@ inline constexpr double kTimeoutSeconds = 600;
 /// The MpiEnvironment must outlive them; the Communicator must be gone when it is finalized.
 std::unique_ptr<Communicator> make_mpi_communicator(double timeout_seconds = kTimeoutSeconds);
 std::unique_ptr<ControlPlane> make_control_plane();
+
+/// A world of one: sums are what is there, in whatever memory. Not collective.
+std::unique_ptr<Communicator> make_solo_communicator();
 
 struct NcclOptions {
   int device = 0;                  // CUDA's number of it; becomes the calling thread's current device

@@ -28,6 +28,7 @@ class MpiControlPlane final : public ControlPlane {
   std::vector<int64_t> sum(std::vector<int64_t> values) override { return sum_as(std::move(values), MPI_INT64_T); }
   std::vector<double> sum(std::vector<double> values) override { return sum_as(std::move(values), MPI_DOUBLE); }
   std::string broadcast(std::string text, int root) override;
+  void broadcast(std::span<std::byte> bytes, int root) override;
   std::vector<std::string> gather(const std::string& text) override;
   void idle_barrier(double sleep_ms) override;
 
@@ -92,6 +93,11 @@ std::string MpiControlPlane::broadcast(std::string text, int root) {
   text.resize(size);
   broadcast_from(std::span(text), MPI_CHAR, root);
   return text;
+}
+
+void MpiControlPlane::broadcast(std::span<std::byte> bytes, int root) {
+  for (const auto chunk : chunks_of(bytes))
+    check(MPI_Bcast(chunk.data(), static_cast<int>(chunk.size()), MPI_BYTE, root, comm_.get()), "MPI_Bcast");
 }
 
 // Point to point rather than MPI_Gatherv, whose displacements are ints: the texts together may pass 2 GiB.

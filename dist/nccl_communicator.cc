@@ -28,22 +28,22 @@ class NcclCommunicator final : public Communicator {
   int rank() const override { return control_.rank(); }
   int world_size() const override { return control_.world_size(); }
 
+  std::string description() const override { return "NCCL " + library_->version() + " (device memory)"; }
+  bool takes_device_memory() const override { return true; }
+
   void start_all_reduce_sum(std::span<float> values) override {
-    start("ncclAllReduce",
-          [&] { return library_->all_reduce_sum(values.data(), values.size(), comm_, stream_.get()); });
+    start(values.data(), values.size(), NcclLibrary::Number::kFloat);
+  }
+  void start_all_reduce_sum(std::span<BFloat16> values) override {
+    start(values.data(), values.size(), NcclLibrary::Number::kBFloat16);
   }
 
   ReductionTimes wait() override;
 
-  void broadcast(std::span<std::byte> bytes, int root) override {
-    require_idle("broadcast");
-    start("ncclBroadcast", [&] { return library_->broadcast(bytes.data(), bytes.size(), root, comm_, stream_.get()); });
-    wait();
-  }
-
   // Nothing is pending here, so that the host's barrier is the device's.
   void barrier() override {
-    require_idle("barrier");
+    require_usable();
+    if (started_ > 0) throw std::logic_error("barrier while reductions are pending; wait() first");
     control_.idle_barrier();
   }
 
@@ -59,7 +59,7 @@ class NcclCommunicator final : public Communicator {
       : library_(std::move(library)), control_(control), options_(options) {}
 
   void join();
-  void start(const char* call, const std::function<Status()>& enqueue);
+  void start(void* values, size_t count, NcclLibrary::Number type);
   const Marks& next_marks();
   Handle new_event();
   double seconds_between(const Handle& from, const Handle& to);
@@ -67,7 +67,6 @@ class NcclCommunicator final : public Communicator {
   [[noreturn]] void fail(const std::string& call, const std::string& reason) const;
   void require(const Status& status, const char* call) const;
   void require_usable() const;
-  void require_idle(const char* what) const;
   /// Polls until it is done, fails, NCCL reports an error of its own threads or peers, or the timeout has passed.
   void poll(const char* call, const std::function<Status()>& status);
 
@@ -100,15 +99,16 @@ void NcclCommunicator::join() {
   poll("ncclCommInitRankConfig", [&] { return library_->async_error(comm_); });
 }
 
-void NcclCommunicator::start(const char* call, const std::function<Status()>& enqueue) {
+void NcclCommunicator::start(void* values, size_t count, NcclLibrary::Number type) {
+  constexpr const char* kCall = "ncclAllReduce";
   require_usable();
   const Marks& marks = next_marks();
   require(library_->record(marks.produced.get(), options_.compute_stream), "cudaEventRecord");
   require(library_->stream_wait(stream_.get(), marks.produced.get()), "cudaStreamWaitEvent");
   require(library_->record(marks.begin.get(), stream_.get()), "cudaEventRecord");
-  require(enqueue(), call);
+  require(library_->all_reduce_sum(values, count, type, comm_, stream_.get()), kCall);
   // Only then is it on the stream, and the event behind it.
-  poll(call, [&] { return library_->async_error(comm_); });
+  poll(kCall, [&] { return library_->async_error(comm_); });
   require(library_->record(marks.end.get(), stream_.get()), "cudaEventRecord");
 }
 
@@ -174,11 +174,6 @@ void NcclCommunicator::require(const Status& status, const char* call) const {
 
 void NcclCommunicator::require_usable() const {
   if (comm_ == nullptr) throw CommunicationError("the communicator was aborted");
-}
-
-void NcclCommunicator::require_idle(const char* what) const {
-  require_usable();
-  if (started_ > 0) throw std::logic_error(std::string(what) + " while reductions are pending; wait() first");
 }
 
 }  // namespace

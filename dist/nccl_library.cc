@@ -37,6 +37,13 @@ class LinkedNcclLibrary final : public NcclLibrary {
  public:
   static_assert(sizeof(ncclUniqueId) == kUniqueIdBytes);
 
+  std::string version() const override {
+    int version = 0;  // 22809: major * 10000 + minor * 100 + patch
+    ncclGetVersion(&version);
+    return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
+           std::to_string(version % 100);
+  }
+
   Status set_device(int device) override { return of(cudaSetDevice(device)); }
 
   Status create_stream(void** stream) override {
@@ -72,13 +79,9 @@ class LinkedNcclLibrary final : public NcclLibrary {
     return of(result, nullptr);
   }
 
-  Status all_reduce_sum(float* values, size_t count, void* comm, void* stream) override {
-    return of(ncclAllReduce(values, values, count, ncclFloat32, ncclSum, comm_of(comm), stream_of(stream)),
-              comm_of(comm));
-  }
-
-  Status broadcast(std::byte* bytes, size_t count, int root, void* comm, void* stream) override {
-    return of(ncclBroadcast(bytes, bytes, count, ncclUint8, root, comm_of(comm), stream_of(stream)), comm_of(comm));
+  Status all_reduce_sum(void* values, size_t count, Number number, void* comm, void* stream) override {
+    const ncclDataType_t type = number == Number::kFloat ? ncclFloat32 : ncclBfloat16;
+    return of(ncclAllReduce(values, values, count, type, ncclSum, comm_of(comm), stream_of(stream)), comm_of(comm));
   }
 
   Status async_error(void* comm) override {

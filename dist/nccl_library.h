@@ -18,8 +18,11 @@ class NcclLibrary {
     std::string message;  // the library's own words for a failure
   };
   static constexpr size_t kUniqueIdBytes = 128;
+  enum class Number { kFloat, kBFloat16 };
 
   virtual ~NcclLibrary() = default;
+
+  virtual std::string version() const = 0;  // "2.28.9"
 
   virtual Status set_device(int device) = 0;
   virtual Status create_stream(void** stream) = 0;  // without the default stream's implicit order
@@ -33,10 +36,9 @@ class NcclLibrary {
   virtual Status elapsed_ms(float* ms, void* from, void* to) = 0;
 
   virtual Status unique_id(char* id) = 0;  // kUniqueIdBytes
-  /// The four below return at once, most often "in progress": async_error() then tells of their end.
+  /// The three below return at once, most often "in progress": async_error() then tells of their end.
   virtual Status join(void** comm, int world_size, const char* id, int rank) = 0;
-  virtual Status all_reduce_sum(float* values, size_t count, void* comm, void* stream) = 0;
-  virtual Status broadcast(std::byte* bytes, size_t count, int root, void* comm, void* stream) = 0;
+  virtual Status all_reduce_sum(void* values, size_t count, Number type, void* comm, void* stream) = 0;
   virtual Status async_error(void* comm) = 0;
   virtual Status abort(void* comm) = 0;  // may hang; `comm` is gone
 };

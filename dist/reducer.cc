@@ -29,9 +29,13 @@ void require_tiling(const std::vector<Bucket>& plan, size_t elements) {
 
 }  // namespace
 
-Reducer::Reducer(Communicator& communicator, std::vector<Bucket> plan, std::span<float> gradients)
-    : communicator_(communicator), plan_(std::move(plan)), gradients_(gradients), ready_(plan_.size(), false) {
-  require_tiling(plan_, gradients_.size());
+Reducer::Reducer(Communicator& communicator, std::vector<Bucket> plan, Gradients gradients)
+    : communicator_(communicator),
+      plan_(std::move(plan)),
+      gradients_(gradients),
+      ready_(plan_.size(), false),
+      travelling_(plan_.size()) {
+  require_tiling(plan_, std::visit([](auto values) { return values.size(); }, gradients_));
 }
 
 Reducer::~Reducer() {
@@ -40,12 +44,17 @@ Reducer::~Reducer() {
 
 void Reducer::mark_ready(size_t index) {
   const Bucket& marked = bucket(index);
+  std::visit([&](auto values) { mark_ready(index, values.subspan(marked.begin, marked.end - marked.begin)); },
+             gradients_);
+}
+
+void Reducer::mark_ready(size_t index, Gradients values) {
+  const Bucket& marked = bucket(index);
   if (ready_[index]) throw std::logic_error(name_of(marked, index) + " was marked ready twice in one step");
   ready_[index] = true;
-  for (; next_ < plan_.size() && ready_[next_]; ++next_) {
-    const Bucket& next = plan_[next_];
-    communicator_.start_all_reduce_sum(gradients_.subspan(next.begin, next.end - next.begin));
-  }
+  travelling_[index] = values;
+  for (; next_ < plan_.size() && ready_[next_]; ++next_)
+    std::visit([&](auto bucket_values) { communicator_.start_all_reduce_sum(bucket_values); }, travelling_[next_]);
 }
 
 void Reducer::finish() {

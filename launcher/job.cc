@@ -8,8 +8,12 @@
 
 namespace lockstep {
 
-Job::Job(dist::MpiEnvironment& environment)
-    : environment_(environment), control_(dist::make_control_plane()), gradients_(dist::make_mpi_communicator()) {}
+Job::Job(dist::MpiEnvironment& environment) : environment_(environment), control_(dist::make_control_plane()) {}
+
+dist::Communicator& Job::gradients() {
+  if (gradients_ == nullptr) throw std::logic_error("gradients are not connected yet");
+  return *gradients_;
+}
 
 void Job::together(const std::function<void()>& work) {
   std::optional<dist::Failure> mine;
@@ -57,6 +61,7 @@ int run_job(const std::function<int(Job&)>& body) {
     {
       Job job(*environment);
       exit_code = outcome_of(body, job);
+      job.control().idle_barrier();  // the gradients' communicator goes when nobody needs it any more
     }
     environment->finalize();
     return exit_code;

@@ -32,7 +32,10 @@ class Job {
   bool is_main() const { return rank() == 0; }
   const dist::MpiEnvironment& environment() const { return environment_; }
   dist::ControlPlane& control() { return *control_; }
-  dist::Communicator& gradients() { return *gradients_; }
+  /// What gradients travel over. Throws std::logic_error before connect_gradients().
+  dist::Communicator& gradients();
+  /// Once the device is known. The job keeps `communicator` until all ranks have met after the body.
+  void connect_gradients(std::unique_ptr<dist::Communicator> communicator) { gradients_ = std::move(communicator); }
 
   /// Collective. Runs `work` on every rank; if it throws on any, all throw AgreedFailure with the lowest failing rank's
   /// error. `work` must not call collectives. For everything that may fail on one rank alone: options, files, memory.
@@ -41,7 +44,7 @@ class Job {
  private:
   dist::MpiEnvironment& environment_;
   std::unique_ptr<dist::ControlPlane> control_;
-  std::unique_ptr<dist::Communicator> gradients_;
+  std::unique_ptr<dist::Communicator> gradients_;  // last: NCCL's uses control_
 };
 
 /// Runs a command's body under MPI. Its outcome is the process's exit code: what it returns, the same on all ranks; an

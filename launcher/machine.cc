@@ -52,4 +52,11 @@ std::string choose_device(const std::string& wanted, const dist::MpiEnvironment&
   return "cuda:" + std::to_string(environment.local_rank());
 }
 
+void require_bfloat16(const std::string& device) {
+  if (device != "cpu" && !model::has_bfloat16(device))
+    throw SettingsError("--bf16: " + device +
+                        " has no bf16 instructions, which NVIDIA's GPUs have from compute "
+                        "capability 8.0 (Ampere) on; leave the option out, or use another GPU");
+}
+
 }  // namespace lockstep

@@ -22,4 +22,7 @@ ThreadPlan plan_threads(int threads_wanted, int ranks_on_host);
 /// "cpu" or "cuda:N", N the local rank. Throws SettingsError if GPUs are wanted and this host has fewer than ranks.
 std::string choose_device(const std::string& wanted, const dist::MpiEnvironment& environment);
 
+/// Throws SettingsError if `device` is a GPU without bf16; a CPU without its instructions is slow, but right.
+void require_bfloat16(const std::string& device);
+
 }  // namespace lockstep

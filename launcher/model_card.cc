@@ -98,6 +98,7 @@ std::string hyperparameters(const RunReport& report) {
     list += formatted("- lr_scheduler_warmup_steps: %lld\n", static_cast<long long>(report.plan.schedule.warmup_steps));
   list += o.max_steps > 0 ? formatted("- training_steps: %lld\n", static_cast<long long>(o.max_steps))
                           : formatted("- num_epochs: %g\n", o.num_train_epochs);
+  if (o.bf16) list += "- mixed_precision_training: bf16\n";
   return list + formatted("- max_seq_length: %d\n- max_train_samples: %lld\n", o.max_seq_length,
                           static_cast<long long>(report.plan.examples));
 }

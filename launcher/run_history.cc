@@ -25,11 +25,13 @@ void RunHistory::append(const nlohmann::json& record) {
 
 void RunHistory::add(const TrainRecord& record) {
   training_.push_back(record);
-  append({{"loss", rounded(record.loss, 4)},
-          {"grad_norm", record.grad_norm},
-          {"learning_rate", record.learning_rate},
-          {"epoch", rounded(record.epoch, 4)},
-          {"step", record.step}});
+  nlohmann::json json = {{"loss", rounded(record.loss, 4)},
+                         {"grad_norm", record.grad_norm},
+                         {"learning_rate", record.learning_rate},
+                         {"epoch", rounded(record.epoch, 4)},
+                         {"step", record.step}};
+  if (record.exposed_communication) json["exposed_communication_s"] = rounded(*record.exposed_communication, 6);
+  append(json);
 }
 
 void RunHistory::add(const EvalRecord& record) {

@@ -18,6 +18,7 @@ struct TrainRecord {
   double loss = 0;  // mean over the examples since the record before
   double grad_norm = 0;
   double learning_rate = 0;
+  std::optional<double> exposed_communication = {};  // seconds a step, mean since the record before; none with one rank
 };
 
 struct EvalRecord {

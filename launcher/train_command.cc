@@ -31,7 +31,15 @@ void require_equal_ranks(Job& job, const TrainInputs& in) {
   }
 }
 
-void print_banner(const TrainInputs& in, const Job& job, int64_t parameters) {
+/// "MPI (host memory), copied from and to the GPU, rounded to bf16"
+std::string gradient_path(const TrainInputs& in, Job& job) {
+  std::string path = job.gradients().description();
+  if (in.device != "cpu" && !job.gradients().takes_device_memory()) path += ", copied from and to the GPU";
+  if (in.options.ddp_comm_hook == "bf16" && job.world_size() > 1) path += ", rounded to bf16";
+  return path;
+}
+
+void print_banner(const TrainInputs& in, Job& job, int64_t parameters) {
   const TrainOptions& o = in.options;
   const auto& manifest = in.data.train.manifest();
   log_info("***** Running training *****");
@@ -45,8 +53,8 @@ void print_banner(const TrainInputs& in, const Job& job, int64_t parameters) {
   log_info(formatted("  Total optimization steps = %lld", static_cast<long long>(in.plan.total_steps)));
   log_info(formatted("  Number of trainable parameters = %lld", static_cast<long long>(parameters)));
   log_info(formatted("  Ranks = %d, device of rank 0 = %s, threads per rank = %d, gradients over %s", job.world_size(),
-                     in.device.c_str(), in.threads.per_rank,
-                     job.world_size() > 1 ? "MPI (host memory)" : "nothing (one rank)"));
+                     in.device.c_str(), in.threads.per_rank, gradient_path(in, job).c_str()));
+  if (o.bf16) log_info("  Mixed precision = bf16, with fp32 parameters and gradients");
   if (!in.eval_split.empty())
     log_info(formatted("  Evaluation on %zu examples of split %s, %s", in.data.eval_examples.size(),
                        in.eval_split.c_str(), o.eval_strategy == "epoch" ? "each epoch" : "in steps"));
@@ -63,12 +71,17 @@ void warn_about_labels(const TrainInputs& in) {
     log_warning(printable_text(warning));
 }
 
+void warn_about_slow_bfloat16(const TrainInputs& in) {
+  if (in.options.bf16 && !model::has_bfloat16(in.device))
+    log_warning("this CPU has no bf16 instructions (AVX512_BF16 or AMX): --bf16 is slower here than without it");
+}
+
 /// Collective. One replica per rank, rank 0's weights on all.
 model::DistilBert make_replicas(Job& job, const TrainInputs& in) {
   std::optional<model::DistilBert> model;
   std::vector<float> parameters;
   job.together([&] {
-    model.emplace(in.config, in.device);
+    model.emplace(in.config, in.device, in.options.bf16 ? model::Precision::kBFloat16 : model::Precision::kFloat32);
     parameters.resize(static_cast<size_t>(model->layout().size));
     if (!job.is_main()) return;
     const model::LoadReport report = model::load_weights(*model, in.model_folder, in.options.seed);
@@ -79,7 +92,7 @@ model::DistilBert make_replicas(Job& job, const TrainInputs& in) {
     model->get_parameters(parameters);
   });
   job.control().idle_barrier();  // rank 0 may read for a while
-  job.gradients().broadcast(std::as_writable_bytes(std::span(parameters)), 0);
+  job.control().broadcast(std::as_writable_bytes(std::span(parameters)), 0);
   model->set_parameters(parameters);
   model->get_parameters(parameters);
   dist::require_equal_replicas(job.control(), dist::digest_of(std::as_bytes(std::span(parameters))),
@@ -130,7 +143,14 @@ std::string words_on_stop(const TrainInputs& in, const TrainSummary& summary) {
                    static_cast<long long>(keeps_best ? summary.best.step() : summary.steps));
 }
 
-std::string closing_words(const TrainInputs& in, const TrainSummary& summary) {
+/// What more ranks cost: for how long they stood still while gradients travelled.
+std::string exposed_words(const TrainSummary& summary) {
+  const double step_seconds = summary.train_seconds / static_cast<double>(std::max<int64_t>(summary.steps, 1));
+  return formatted("communication exposed: %.1f ms a step (%.1f %%)\n", 1000 * summary.exposed_seconds,
+                   100 * summary.exposed_seconds / std::max(step_seconds, 1e-9));
+}
+
+std::string closing_words(const TrainInputs& in, const TrainSummary& summary, int world_size) {
   std::string text;
   for (const std::string& advice : summary.advice)
     text += "warning: " + advice + "\n";
@@ -139,6 +159,7 @@ std::string closing_words(const TrainInputs& in, const TrainSummary& summary) {
                       static_cast<long long>(summary.steps), in.options.metric_for_best_model.c_str(),
                       static_cast<long long>(in.options.early_stopping_patience));
   if (summary.stopped_on_request) text += words_on_stop(in, summary);
+  if (world_size > 1) text += exposed_words(summary);
   return text + formatted("trained %lld steps in %s, %.2f examples/s; the model is in %s\n",
                           static_cast<long long>(summary.steps), format_duration(summary.train_seconds).c_str(),
                           static_cast<double>(summary.examples) / std::max(summary.train_seconds, 1e-9),
@@ -157,8 +178,10 @@ int train(Job& job, const std::vector<std::string>& arguments) {
     if (job.is_main()) folder.emplace(in);
   });
   model::DistilBert model = make_replicas(job, in);
+  job.connect_gradients(make_gradient_communicator(in.backend, job.control(), model.compute_stream()));
   if (job.is_main()) print_banner(in, job, model.layout().size);
   if (job.is_main()) warn_about_labels(in);
+  if (job.is_main()) warn_about_slow_bfloat16(in);
 
   RunHistory history(job.is_main() ? fs::path(in.options.output_dir) : fs::path());
   Trainer trainer(in.options, in.plan, in.data, in.threads, job, model, history);
@@ -168,7 +191,7 @@ int train(Job& job, const std::vector<std::string>& arguments) {
     if (!job.is_main()) return;
     const RunReport report = report_of(in, job, model);
     write_run_report(report, history, summary, in.options.output_dir);
-    print_report(results_text(in, history, summary, report) + closing_words(in, summary));
+    print_report(results_text(in, history, summary, report) + closing_words(in, summary, job.world_size()));
   });
   return summary.stopped_on_request ? kStopped : kDone;
 }

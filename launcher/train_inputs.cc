@@ -50,6 +50,8 @@ void load_inputs(TrainInputs& in, const Job& job) {
   in.plan = make_run_plan(in.options, static_cast<int64_t>(in.data.train_examples.size()), job.world_size());
   in.threads = plan_threads(in.options.threads, job.environment().local_size());
   in.device = choose_device(in.options.device, job.environment());
+  if (in.options.bf16) require_bfloat16(in.device);
+  in.backend = choose_gradient_backend(in.options.ddp_backend, in.device, job.world_size());
 }
 
 std::string identity_of(const TrainInputs& in) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "data/wordpiece.h"
+#include "launcher/gradient_backend.h"
 #include "launcher/job.h"
 #include "launcher/machine.h"
 #include "launcher/results_table.h"
@@ -28,6 +29,7 @@ struct TrainInputs {
   RunPlan plan;
   ThreadPlan threads;
   std::string device;
+  GradientBackend backend = GradientBackend::kNone;
 };
 
 /// Reads data set, tokenizer and model configuration, and settles plan, threads and device, from `options` alone: no

@@ -5,6 +5,7 @@
 #include "launcher/command_line.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
+#include "launcher/trace.h"
 
 namespace lockstep {
 
@@ -112,13 +113,27 @@ void add_evaluation_options(CLI::App& app, TrainOptions& o) {
 void add_machine_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--logging_steps", o.logging_steps, "Steps between log records")->group("Log");
   app.add_flag("--disable_tqdm", o.disable_tqdm, "No progress bar")->group("Log");
+  app.add_option("--trace", o.trace,
+                 "Write what every rank did when in a few steps, as Chrome trace events for ui.perfetto.dev")
+      ->group("Log")
+      ->type_name("FILE");
+  app.add_option("--trace_steps", o.trace_steps, "FIRST:LAST, the steps that --trace shows, counted from 1")
+      ->group("Log");
   const auto group = "Machine";
   app.add_option("--device", o.device, "auto, cpu or cuda")
       ->group(group)
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  app.add_flag("--bf16", o.bf16, "Mixed precision: layers compute in bf16, on fp32 parameters and gradients")
+      ->group(group);
   app.add_option("--threads", o.threads, "Threads per rank; 0: OMP_NUM_THREADS, or this rank's share of the cores")
       ->group(group);
+  app.add_option("--ddp_backend", o.ddp_backend, "What carries gradients: nccl, mpi, or auto: nccl between GPUs")
+      ->group(group)
+      ->check(CLI::IsMember({"auto", "nccl", "mpi"}));
   app.add_option("--ddp_bucket_cap_mb", o.ddp_bucket_cap_mb, "Gradient bytes (MiB) that travel together")->group(group);
+  app.add_option("--ddp_comm_hook", o.ddp_comm_hook, "bf16: gradients are rounded to it to travel; no: they are not")
+      ->group(group)
+      ->check(CLI::IsMember({"no", "bf16"}));
 }
 
 /// `path`, or the file of that name beside the config file if only that exists.
@@ -168,6 +183,7 @@ void check_rates(const TrainOptions& o) {
 }
 
 void check(const TrainOptions& o) {
+  parse_step_range(o.trace_steps);
   check_counts(o);
   check_rates(o);
   require(o.eval_strategy != "no" || (!o.load_best_model_at_end && o.early_stopping_patience == 0),

@@ -58,11 +58,16 @@ struct TrainOptions {
   // Log
   int64_t logging_steps = 500;
   bool disable_tqdm = false;
+  std::string trace;                 // file; empty: none
+  std::string trace_steps = "1:10";  // see parse_step_range()
 
   // Machine
   std::string device = "auto";
-  int threads = 0;  // 0: this rank's share of the cores
+  bool bf16 = false;
+  int threads = 0;                   // 0: this rank's share of the cores
+  std::string ddp_backend = "auto";  // nccl on GPUs, mpi on CPUs
   double ddp_bucket_cap_mb = 25;
+  std::string ddp_comm_hook = "no";  // what gradients travel in: no (fp32), or bf16
 };
 
 /// The command's parser, bound to `options`.

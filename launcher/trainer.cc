@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <span>
 
+#include "data/distinct_ids.h"
 #include "data/sampler.h"
 #include "dist/replica_check.h"
 #include "launcher/advice.h"
@@ -37,6 +39,11 @@ void Trainer::LossMean::add(const StepStats& stats) {
   examples += stats.examples;
 }
 
+void Trainer::ExposedMean::add(double seconds) {
+  sum += seconds;
+  ++steps;
+}
+
 Trainer::Trainer(const TrainOptions& options, const RunPlan& plan, const TrainingData& data, const ThreadPlan& threads,
                  Job& job, model::DistilBert& model, RunHistory& history)
     : options_(options),
@@ -47,7 +54,8 @@ Trainer::Trainer(const TrainOptions& options, const RunPlan& plan, const Trainin
       model_(model),
       history_(history),
       optimizer_(model, adamw_options(options)),
-      sync_(model, job.gradients(), options.ddp_bucket_cap_mb),
+      sync_(model, job.gradients(), {options.ddp_bucket_cap_mb, options.ddp_comm_hook == "bf16"}),
+      trace_(job, options.trace, parse_step_range(options.trace_steps)),
       best_(options.metric_for_best_model, options.early_stopping_patience, options.early_stopping_threshold),
       progress_(style_for(options, job), "training", plan.total_steps, "steps") {}
 
@@ -69,21 +77,37 @@ TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& aft
   // An evaluation is due at the last step; a run that was stopped before has trained since its newest one.
   const bool is_cut = stopping_ && (step_ < plan_.total_steps || evaluation_is_due(true));
   if (job_.is_main() && (!best_.any() || (is_cut && !options_.load_best_model_at_end))) publish();
-  return {step_, in_all_.examples,  in_all_.mean(), progress_.seconds(), !is_cut && step_ < plan_.total_steps, is_cut,
-          best_, advice_to_repeat()};
+  trace_.finish();
+  return {.steps = step_,
+          .examples = in_all_.examples,
+          .train_loss = in_all_.mean(),
+          .train_seconds = progress_.seconds(),
+          .stopped_early = !is_cut && step_ < plan_.total_steps,
+          .stopped_on_request = is_cut,
+          .best = best_,
+          .advice = advice_to_repeat(),
+          .exposed_seconds = exposed_in_all_.mean()};
 }
 
 StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
+  trace_.begin_step(step_ + 1);
+  const Trace::Span whole(trace_, formatted("step %lld", static_cast<long long>(step_ + 1)));
+  announce(global_batch);
   StepStats stats;
   stats.examples = static_cast<int64_t>(global_batch.size());
   stats.learning_rate = plan_.schedule.at(step_);
   const auto share = data::share_of_rank(global_batch, work_of(global_batch), job_.rank(), job_.world_size());
   const double local_loss = forward_backward(share, 1.0 / static_cast<double>(stats.examples));
-  sync_.finish();
-  const std::vector<double> sums = job_.control().sum(std::vector<double>{local_loss, asked_to_stop() ? 1.0 : 0.0});
+  finish_reductions();
+  const auto sums =
+      job_.control().sum(std::vector<double>{local_loss, sync_.exposed_seconds(), asked_to_stop() ? 1.0 : 0.0});
   stats.loss = sums[0] / static_cast<double>(stats.examples);
-  stopping_ = sums[1] > 0;
-  stats.grad_norm = optimizer_.step(stats.learning_rate);
+  stats.exposed_seconds = sums[1] / job_.world_size();
+  stopping_ = sums[2] > 0;
+  {
+    const Trace::Span span(trace_, "optimizer");
+    stats.grad_norm = optimizer_.step(stats.learning_rate);
+  }
   stats.step = ++step_;
   if (!std::isfinite(stats.loss) || !std::isfinite(stats.grad_norm))
     fail_together(
@@ -92,6 +116,20 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
                   "(--warmup_steps 0.1) usually helps; the model in --output_dir is the one before",
                   static_cast<long long>(stats.step), stats.loss, stats.grad_norm));
   return stats;
+}
+
+/// Every rank knows the words of every rank's examples, so that only their gradients have to travel.
+void Trainer::announce(std::span<const int64_t> global_batch) {
+  if (job_.world_size() == 1) return;
+  sync_.begin_step(data::distinct_ids(data::pack(data_.train, global_batch, options_.max_seq_length).ids));
+}
+
+void Trainer::finish_reductions() {
+  {
+    const Trace::Span span(trace_, "wait for reductions");
+    sync_.finish();
+  }
+  trace_.add(sync_.buckets());
 }
 
 std::vector<double> Trainer::work_of(std::span<const int64_t> examples) const {
@@ -110,9 +148,12 @@ double Trainer::forward_backward(std::span<const int64_t> share, double gradient
     const auto members = share.subspan(begin, std::min(micro_batch, share.size() - begin));
     const data::PackedBatch batch = data::pack(data_.train, members, options_.max_seq_length);
     const bool last = begin + members.size() == share.size();
-    const auto frontier = [this](int64_t end) { sync_.frontier_moved(end); };
-    loss_sum += model_.forward_backward(view_of(batch), options_.seed, step_, gradient_scale,
-                                        last ? model::GradientFrontier(frontier) : model::GradientFrontier());
+    std::optional<Trace::Span> phase(std::in_place, trace_, "forward");
+    const auto frontier = [&](int64_t end) {
+      if (end == 0) phase.emplace(trace_, "backward");
+      if (last) sync_.frontier_moved(end);
+    };
+    loss_sum += model_.forward_backward(view_of(batch), options_.seed, step_, gradient_scale, frontier);
   }
   return loss_sum;
 }
@@ -120,6 +161,8 @@ double Trainer::forward_backward(std::span<const int64_t> share, double gradient
 void Trainer::observe(const StepStats& stats) {
   for (LossMean* mean : {&since_log_, &since_evaluation_, &in_all_})
     mean->add(stats);
+  for (ExposedMean* mean : {&exposed_since_log_, &exposed_in_all_})
+    mean->add(stats.exposed_seconds);
   smoothed_loss_ = stats.step == 1 ? stats.loss : 0.9 * smoothed_loss_ + 0.1 * stats.loss;
   progress_.update(stats.step, formatted("loss %.4f | epoch %.2f/%g | %.1f examples/s | lr %.2e", smoothed_loss_,
                                          plan_.epoch_at(stats.step), plan_.epoch_at(plan_.total_steps),
@@ -130,9 +173,11 @@ void Trainer::observe(const StepStats& stats) {
 }
 
 void Trainer::log_last_step() {
-  history_.add(
-      TrainRecord{last_.step, plan_.epoch_at(last_.step), since_log_.mean(), last_.grad_norm, last_.learning_rate});
+  TrainRecord record{last_.step, plan_.epoch_at(last_.step), since_log_.mean(), last_.grad_norm, last_.learning_rate};
+  if (job_.world_size() > 1) record.exposed_communication = exposed_since_log_.mean();
+  history_.add(record);
   since_log_ = {};
+  exposed_since_log_ = {};
 }
 
 bool Trainer::evaluation_is_due(bool end_of_epoch) const {
@@ -162,6 +207,7 @@ void Trainer::evaluate(const ModelPublisher& publish) {
   if (job_.is_main()) give_new_advice();
   const bool best = best_.observe(result, step_, plan_.epoch_at(step_));
   if (job_.is_main() && (best || !options_.load_best_model_at_end)) publish();
+  job_.control().idle_barrier();  // no reduction is pending while rank 0 writes
   progress_.resume();
 }
 
@@ -190,6 +236,7 @@ std::optional<EvalResult> Trainer::run_evaluation() {
     if (evaluating_ranks == 1) model::set_compute_threads(threads_.when_others_wait);
     const auto examples = static_cast<int64_t>(data_.eval_examples.size());
     Progress progress(style_for(options_, job_), "evaluating", examples, "examples");
+    const Trace::Span span(trace_, "evaluation");
     counts =
         evaluate_part(model_, data_.eval, data_.eval_examples,
                       {options_.per_device_eval_batch_size, options_.max_seq_length, job_.rank(), evaluating_ranks},
@@ -199,7 +246,10 @@ std::optional<EvalResult> Trainer::run_evaluation() {
                       });
     model::set_compute_threads(threads_.per_rank);
   }
-  job_.control().idle_barrier();
+  {
+    const Trace::Span span(trace_, "wait for the evaluation");
+    job_.control().idle_barrier();
+  }
   const std::vector<double> sums = job_.control().sum(std::vector<double>{counts.loss_sum, is_cut ? 1.0 : 0.0});
   if (sums[1] > 0) return std::nullopt;
   counts.loss_sum = sums[0];

@@ -16,6 +16,7 @@
 #include "launcher/progress.h"
 #include "launcher/run_history.h"
 #include "launcher/run_plan.h"
+#include "launcher/trace.h"
 #include "model/optimizer.h"
 
 namespace lockstep {
@@ -35,6 +36,7 @@ struct StepStats {
   double loss = 0;  // mean over the global batch
   double grad_norm = 0;
   double learning_rate = 0;
+  double exposed_seconds = 0;  // that it stood still for gradients on their way; mean over ranks
 };
 
 struct TrainSummary {
@@ -46,6 +48,7 @@ struct TrainSummary {
   bool stopped_on_request = false;  // before the end; in that case also before an evaluation that was due
   BestModel best{"loss", 0, 0};
   std::vector<std::string> advice;  // given in mid-run, worth repeating at the end with the last numbers
+  double exposed_seconds = 0;       // mean over steps; 0 with one rank
 };
 
 /// Called on every rank after each step.
@@ -72,6 +75,8 @@ class Trainer {
   StepStats train_step(std::span<const int64_t> global_batch);
   std::vector<double> work_of(std::span<const int64_t> examples) const;
   double forward_backward(std::span<const int64_t> share, double gradient_scale);
+  void announce(std::span<const int64_t> global_batch);
+  void finish_reductions();
   void observe(const StepStats& stats);
   void log_last_step();
   void evaluate(const ModelPublisher& publish);
@@ -91,6 +96,7 @@ class Trainer {
   RunHistory& history_;
   model::AdamW optimizer_;
   GradientSync sync_;
+  Trace trace_;
   BestModel best_;
   Progress progress_;
   StopQuestion stop_requested_;
@@ -106,6 +112,14 @@ class Trainer {
     double mean() const { return examples > 0 ? sum / static_cast<double>(examples) : 0; }
   };
   LossMean since_log_, since_evaluation_, in_all_;
+  /// Mean over steps of the time that they stood still for gradients on their way.
+  struct ExposedMean {
+    double sum = 0;
+    int64_t steps = 0;
+    void add(double seconds);
+    double mean() const { return steps > 0 ? sum / static_cast<double>(steps) : 0; }
+  };
+  ExposedMean exposed_since_log_, exposed_in_all_;
   double smoothed_loss_ = 0;
   std::map<std::string, int64_t> advice_given_;  // topic -> step
 };

@@ -9,6 +9,7 @@ namespace lockstep::model {
 /// Multi-head self-attention of packed sequences: softmax(q k^T / sqrt(head_dim)), dropout, times v. Nothing of size
 /// length x length outlives a sequence: backward computes the probabilities again. Shapes, with T tokens in all:
 ///   qkv [T, 3 * dim]: a token's queries of all heads, then its keys, then its values; context [T, dim].
+/// All of one type, fp32 or bf16. Scores and softmax are fp32 in either case.
 /// A mask's element of head h, query i, key j of an example of L tokens is (h * L + i) * S + j, S = L rounded up to a
 /// multiple of 8, so that every row starts at a counter of its own.
 class Attention {
@@ -20,8 +21,8 @@ class Attention {
   void backward(const at::Tensor& qkv, const at::Tensor& context, const at::Tensor& context_gradient,
                 const Examples& examples, const DropoutPlace& place, const at::Tensor& qkv_gradient);
 
-  /// The two ways of doing it: one task per sequence and head within a core's cache, and plain tensor operations for
-  /// devices.
+  /// The two ways of doing it: one task per sequence and head within a core's cache (fp32), and plain tensor operations
+  /// for devices.
   void forward_on_host(const at::Tensor& qkv, const Examples& examples, const DropoutPlace& place,
                        const at::Tensor& context);
   void backward_on_host(const at::Tensor& qkv, const at::Tensor& context, const at::Tensor& context_gradient,

@@ -15,6 +15,13 @@ at::Tensor heads_of(const at::Tensor& rows, int64_t begin, int64_t length, int64
   return rows.as_strided({heads, length, head_dim}, {head_dim, row, 1}, begin * row + part * heads * head_dim);
 }
 
+/// Products of bf16 are summed and kept in fp32: CUDA has an operation for that, the CPU has none and widens them
+/// first.
+at::Tensor product_in_float(const at::Tensor& a, const at::Tensor& b) {
+  if (a.is_cuda() && a.scalar_type() != at::kFloat) return at::bmm(a, b, at::kFloat);
+  return at::bmm(a.to(at::kFloat), b.to(at::kFloat));
+}
+
 }  // namespace
 
 float Attention::scale() const {
@@ -23,14 +30,20 @@ float Attention::scale() const {
 
 void Attention::forward(const at::Tensor& qkv, const Examples& examples, const DropoutPlace& place,
                         const at::Tensor& context) {
-  if (qkv.is_cpu()) return forward_on_host(qkv, examples, place, context);
-  forward_on_device(qkv, examples, place, context);
+  if (!qkv.is_cpu()) return forward_on_device(qkv, examples, place, context);
+  // The same tensors if they are fp32 already.
+  const at::Tensor in_float = context.to(at::kFloat);
+  forward_on_host(qkv.to(at::kFloat), examples, place, in_float);
+  context.copy_(in_float);
 }
 
 void Attention::backward(const at::Tensor& qkv, const at::Tensor& context, const at::Tensor& context_gradient,
                          const Examples& examples, const DropoutPlace& place, const at::Tensor& qkv_gradient) {
-  if (qkv.is_cpu()) return backward_on_host(qkv, context, context_gradient, examples, place, qkv_gradient);
-  backward_on_device(qkv, context_gradient, examples, place, qkv_gradient);
+  if (!qkv.is_cpu()) return backward_on_device(qkv, context_gradient, examples, place, qkv_gradient);
+  const at::Tensor in_float = qkv_gradient.to(at::kFloat);
+  backward_on_host(qkv.to(at::kFloat), context.to(at::kFloat), context_gradient.to(at::kFloat), examples, place,
+                   in_float);
+  qkv_gradient.copy_(in_float);
 }
 
 /// Per example [heads, length, length]; nothing if dropout is off. One Philox run for the layer.
@@ -59,9 +72,9 @@ void Attention::forward_on_device(const at::Tensor& qkv, const Examples& example
     const auto part = [&](const at::Tensor& rows, int64_t index) {
       return heads_of(rows, examples.begin(i), examples.length(i), index, heads_, head_dim_);
     };
-    at::Tensor weights = at::softmax(at::bmm(part(qkv, 0), part(qkv, 1).transpose(1, 2)) * scale(), -1);
+    at::Tensor weights = at::softmax(product_in_float(part(qkv, 0), part(qkv, 1).transpose(1, 2)) * scale(), -1);
     if (place.p > 0) weights.mul_(masks[i]);
-    part(context, 0).copy_(at::bmm(weights, part(qkv, 2)));
+    part(context, 0).copy_(at::bmm(weights.to(qkv.scalar_type()), part(qkv, 2)));
   }
 }
 
@@ -72,13 +85,14 @@ void Attention::backward_on_device(const at::Tensor& qkv, const at::Tensor& cont
     const auto part = [&](const at::Tensor& rows, int64_t index) {
       return heads_of(rows, examples.begin(i), examples.length(i), index, heads_, head_dim_);
     };
-    const at::Tensor weights = at::softmax(at::bmm(part(qkv, 0), part(qkv, 1).transpose(1, 2)) * scale(), -1);
+    const at::Tensor weights = at::softmax(product_in_float(part(qkv, 0), part(qkv, 1).transpose(1, 2)) * scale(), -1);
     const at::Tensor d_out = part(context_gradient, 0);
-    at::Tensor gradient = at::bmm(d_out, part(qkv, 2).transpose(1, 2));
+    at::Tensor gradient = product_in_float(d_out, part(qkv, 2).transpose(1, 2));
     if (place.p > 0) gradient.mul_(masks[i]);
-    const at::Tensor dropped = place.p > 0 ? weights * masks[i] : weights;
+    const at::Tensor dropped = (place.p > 0 ? weights * masks[i] : weights).to(qkv.scalar_type());
     part(qkv_gradient, 2).copy_(at::bmm(dropped.transpose(1, 2), d_out));
-    const at::Tensor d_scores = (gradient - (gradient * weights).sum(-1, true)).mul_(weights).mul_(scale());
+    const at::Tensor d_scores =
+        (gradient - (gradient * weights).sum(-1, true)).mul_(weights).mul_(scale()).to(qkv.scalar_type());
     part(qkv_gradient, 0).copy_(at::bmm(d_scores, part(qkv, 1)));
     part(qkv_gradient, 1).copy_(at::bmm(d_scores.transpose(1, 2), part(qkv, 0)));
   }

@@ -1,6 +1,7 @@
 #include "model/distilbert.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
 #include <cmath>
@@ -25,6 +26,19 @@ at::Device device_of(const std::string& name) {
   throw std::invalid_argument("device \"" + name +
                               "\": this build knows only \"cpu\"; for GPUs configure with -DLOCKSTEP_CUDA=ON");
 #endif
+}
+
+/// Pinned memory, and whatever else names no device, then touches no other rank's GPU.
+at::Device made_current(at::Device device) {
+  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).setDevice(device);
+  return device;
+}
+
+/// Embeddings are read row by row, and in fp32: the copy needs none of them.
+at::Tensor weights_for(const at::Tensor& parameters, const ParameterLayout& layout, Precision precision) {
+  if (precision == Precision::kFloat32) return parameters;
+  return at::zeros({layout.find("distilbert.embeddings.LayerNorm.weight").offset},
+                   parameters.options().dtype(at::kBFloat16));
 }
 
 template <class T>
@@ -85,17 +99,15 @@ std::span<const float> values_of(const at::Tensor& tensor) {
 
 }  // namespace
 
-DistilBert::Impl::Impl(DistilBertConfig config_, const std::string& device_name)
+DistilBert::Impl::Impl(DistilBertConfig config_, const std::string& device_name, Precision precision)
     : config(std::move(config_)),
       layout(make_layout(config)),
-      device(device_of(device_name)),
+      device(made_current(device_of(device_name))),
       parameters(at::zeros({layout.size}, at::TensorOptions(device).dtype(at::kFloat))),
       gradients(at::zeros_like(parameters)),
-      host_gradients(device.is_cpu()
-                         ? gradients
-                         : at::zeros({layout.size}, at::TensorOptions().dtype(at::kFloat).pinned_memory(true))),
-      classifier(linear("classifier")),
-      pre_classifier(linear("pre_classifier")),
+      weights(weights_for(parameters, layout, precision)),
+      classifier(linear(parameters, "classifier")),
+      pre_classifier(linear(parameters, "pre_classifier")),
       embedding_norm(norm("distilbert.embeddings.LayerNorm")),
       attention(config.n_heads, config.head_dim()),
       states(static_cast<size_t>(std::max<int64_t>(2, config.n_layers))) {
@@ -116,9 +128,13 @@ at::Tensor DistilBert::Impl::flat_view(const at::Tensor& flat, const std::string
   return flat.narrow(0, layout.find(name).offset, size).view(shape);
 }
 
-Linear DistilBert::Impl::linear(const std::string& name) const {
+void DistilBert::Impl::refresh_weights() {
+  if (!weights.is_same(parameters)) weights.copy_(parameters.narrow(0, 0, weights.size(0)));
+}
+
+Linear DistilBert::Impl::linear(const at::Tensor& values, const std::string& name) const {
   const std::vector<int64_t> shape = layout.find(name + ".weight").shape;
-  return {flat_view(parameters, name + ".weight", shape), flat_view(parameters, name + ".bias", {shape[0]}),
+  return {flat_view(values, name + ".weight", shape), flat_view(values, name + ".bias", {shape[0]}),
           flat_view(gradients, name + ".weight", shape), flat_view(gradients, name + ".bias", {shape[0]})};
 }
 
@@ -133,12 +149,12 @@ Layer DistilBert::Impl::layer(int64_t index) const {
   const std::string query = prefix + "attention.q_lin";
   const std::vector<int64_t> matrix = {3 * config.dim, config.dim};
   const std::vector<int64_t> vector = {3 * config.dim};
-  const Linear qkv = {flat_view(parameters, query + ".weight", matrix), flat_view(parameters, query + ".bias", vector),
+  const Linear qkv = {flat_view(weights, query + ".weight", matrix), flat_view(weights, query + ".bias", vector),
                       flat_view(gradients, query + ".weight", matrix), flat_view(gradients, query + ".bias", vector)};
   return {qkv,
-          linear(prefix + "attention.out_lin"),
-          linear(prefix + "ffn.lin1"),
-          linear(prefix + "ffn.lin2"),
+          linear(weights, prefix + "attention.out_lin"),
+          linear(weights, prefix + "ffn.lin1"),
+          linear(weights, prefix + "ffn.lin2"),
           norm(prefix + "sa_layer_norm"),
           norm(prefix + "output_layer_norm"),
           layout.find(query + ".bias").offset + 3 * config.dim};
@@ -169,6 +185,7 @@ at::Tensor DistilBert::Impl::forward(const Batch& batch, const DropoutRun& run) 
 
 void DistilBert::Impl::backward(const Batch& batch, const DropoutRun& run, const at::Tensor& logits_gradient,
                                 const GradientFrontier& frontier) {
+  if (frontier) frontier(0);
   head_backward(batch, run, logits_gradient.to(device));
   if (frontier) frontier(layout.find("pre_classifier.bias").offset + config.dim);
   for (size_t i = layers.size(); i-- > 0;) {
@@ -179,8 +196,8 @@ void DistilBert::Impl::backward(const Batch& batch, const DropoutRun& run, const
   if (frontier) frontier(layout.size);
 }
 
-DistilBert::DistilBert(DistilBertConfig config, const std::string& device)
-    : impl_(std::make_unique<Impl>(std::move(config), device)) {}
+DistilBert::DistilBert(DistilBertConfig config, const std::string& device, Precision precision)
+    : impl_(std::make_unique<Impl>(std::move(config), device, precision)) {}
 DistilBert::~DistilBert() = default;
 DistilBert::DistilBert(DistilBert&&) noexcept = default;
 DistilBert& DistilBert::operator=(DistilBert&&) noexcept = default;
@@ -210,20 +227,17 @@ void DistilBert::get_parameters(std::span<float> out) const {
 void DistilBert::set_parameters(std::span<const float> values) {
   require(values.size() == static_cast<size_t>(layout().size), "set_parameters needs layout().size floats");
   impl_->parameters.copy_(at::from_blob(const_cast<float*>(values.data()), {layout().size}, at::kFloat));
+  impl_->refresh_weights();
 }
 
-std::span<float> DistilBert::host_gradients() {
-  return {impl_->host_gradients.mutable_data_ptr<float>(), static_cast<size_t>(layout().size)};
+std::span<float> DistilBert::gradients() {
+  return {impl_->gradients.mutable_data_ptr<float>(), static_cast<size_t>(layout().size)};
 }
 
-void DistilBert::download_gradients(int64_t begin, int64_t end) {
-  if (impl_->device.is_cpu()) return;
-  impl_->host_gradients.narrow(0, begin, end - begin).copy_(impl_->gradients.narrow(0, begin, end - begin));
-}
-
-void DistilBert::upload_gradients(int64_t begin, int64_t end) {
-  if (impl_->device.is_cpu()) return;
-  impl_->gradients.narrow(0, begin, end - begin).copy_(impl_->host_gradients.narrow(0, begin, end - begin));
+ComputeStream DistilBert::compute_stream() const {
+  if (impl_->device.is_cpu()) return {};
+  const c10::impl::VirtualGuardImpl devices(impl_->device.type());
+  return {impl_->device.index(), devices.getStreamNativeHandle(devices.getStream(impl_->device))};
 }
 
 void DistilBert::zero_gradients() {
@@ -244,7 +258,8 @@ double DistilBert::forward_backward(const PackedInput& input, uint64_t dropout_s
   check_tokens(input, config());
   check_training(input, config());
   if (input.examples() == 0) {
-    if (frontier) frontier(layout().size);
+    for (const int64_t end : {int64_t{0}, layout().size})
+      if (frontier) frontier(end);
     return 0;
   }
   const DropoutRun run = {true, dropout_seed, step};

@@ -23,15 +23,31 @@ struct PackedInput {
   int64_t examples() const { return static_cast<int64_t>(offsets.size()) - 1; }
 };
 
-/// "Gradient elements [0, end) are final." Called with rising `end`, from the calling thread, while backward goes on.
+/// "Gradient elements [0, end) are final." Called with rising `end`, from the calling thread, while backward goes on;
+/// first with 0, when it begins.
 using GradientFrontier = std::function<void(int64_t end)>;
 
+/// What a model computes in. Parameters, gradients and Adam moments are fp32 in either case.
+enum class Precision {
+  kFloat32,
+  /// Mixed: the layers' weights (a rounded copy, made after every update), activations and their gradients in bf16.
+  /// fp32: sums of products, softmax, LayerNorm, the embeddings, the classifier, the loss, and parameters' gradients.
+  kBFloat16
+};
+
+/// Where a model's work is queued.
+struct ComputeStream {
+  int device = 0;          // CUDA's number of it
+  void* handle = nullptr;  // cudaStream_t; null: the default stream, or the CPU
+};
+
 /// DistilBertForSequenceClassification on packed sequences, with a backward of its own. One replica; one thread calls.
-/// fp32. Parameters, gradients and Adam moments are flat vectors in `layout()` order.
+/// Parameters, gradients and Adam moments are flat vectors in `layout()` order.
 class DistilBert {
  public:
-  /// `device`: "cpu", or "cuda:N" in a build with CUDA. Parameters are zero until loaded or initialized.
-  DistilBert(DistilBertConfig config, const std::string& device);
+  /// `device`: "cpu", or "cuda:N" in a build with CUDA, which becomes the calling thread's current device. Parameters
+  /// are zero until loaded or initialized.
+  DistilBert(DistilBertConfig config, const std::string& device, Precision precision = Precision::kFloat32);
   ~DistilBert();
   DistilBert(DistilBert&&) noexcept;
   DistilBert& operator=(DistilBert&&) noexcept;
@@ -47,12 +63,12 @@ class DistilBert {
   /// Host copies of the flat parameters, `layout().size` floats.
   void get_parameters(std::span<float> out) const;
   void set_parameters(std::span<const float> values);
-  /// The flat gradient on the host: the storage itself on the CPU, a pinned mirror on a GPU (download elements [begin,
-  /// end) before reading, upload after writing; both do nothing on the CPU). Valid as long as the model.
-  std::span<float> host_gradients();
-  void download_gradients(int64_t begin, int64_t end);
-  void upload_gradients(int64_t begin, int64_t end);
+  /// The flat gradient where it is: host memory on the CPU, on a GPU an address that the host cannot read. Valid as
+  /// long as the model.
+  std::span<float> gradients();
   void zero_gradients();
+  /// The stream on which gradients are made and used: LibTorch's current one of the model's device.
+  ComputeStream compute_stream() const;
 
   /// Row i: the logits of example i, without dropout. [examples * num_labels], row-major. Overwrites what
   /// forward_backward() keeps, nothing else. Both throw ModelContractError naming the example if a token id, a label or
@@ -62,12 +78,13 @@ class DistilBert {
 
   /// Forward with dropout masks of (seed, step), then backward: adds gradient_scale * d(sum of cross-entropy losses) to
   /// the gradients and returns the sum of the losses. An empty input adds nothing and returns 0, but still walks
-  /// `frontier` to the end. Give `frontier` with the last micro-batch of a step only.
+  /// `frontier` to the end. Of several micro-batches, the last one's frontier is the step's.
   double forward_backward(const PackedInput& input, uint64_t dropout_seed, int64_t step, double gradient_scale,
                           const GradientFrontier& frontier = {});
 
  private:
   friend class AdamW;
+  friend class ExchangeBuffer;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
@@ -80,6 +97,9 @@ void set_compute_threads(int threads);
 int compute_threads();
 /// Number of CUDA devices this process sees; 0 in a build without CUDA.
 int cuda_device_count();
+/// Whether `device` ("cpu", "cuda:N") has instructions for bf16: GPUs from compute capability 8.0 (Ampere) on, CPUs
+/// with AVX512_BF16 or AMX. Without them a GPU or CPU emulates bf16, at a fraction of its speed in fp32.
+bool has_bfloat16(const std::string& device);
 std::string libtorch_version();
 
 }  // namespace lockstep::model

@@ -10,9 +10,9 @@
 
 namespace lockstep::model {
 
-/// Views of one layer's part of the flat parameters and of the flat gradients.
+/// Views of one layer's part of the flat parameters (or of their bf16 copy) and of the flat gradients, which are fp32.
 struct Linear {
-  at::Tensor weight, bias;  // [out, in], [out]
+  at::Tensor weight, bias;  // [out, in], [out]; in the type of the activations that they meet
   at::Tensor weight_gradient, bias_gradient;
 };
 struct Norm {
@@ -50,7 +50,10 @@ struct DropoutRun {
 };
 
 struct DistilBert::Impl {
-  Impl(DistilBertConfig config, const std::string& device);
+  Impl(DistilBertConfig config, const std::string& device, Precision precision);
+
+  /// After every change of the parameters.
+  void refresh_weights();
 
   Batch upload(const PackedInput& input, std::vector<int32_t>& head_offsets) const;
 
@@ -72,7 +75,8 @@ struct DistilBert::Impl {
   LayerState& state(size_t layer, const DropoutRun& run);
   at::Tensor activate(const at::Tensor& hidden);
   at::Tensor flat_view(const at::Tensor& flat, const std::string& name, const std::vector<int64_t>& shape) const;
-  Linear linear(const std::string& name) const;
+  /// `values`: `parameters` or `weights`.
+  Linear linear(const at::Tensor& values, const std::string& name) const;
   Norm norm(const std::string& name) const;
   Layer layer(int64_t index) const;
 
@@ -80,7 +84,7 @@ struct DistilBert::Impl {
   ParameterLayout layout;
   at::Device device;
   at::Tensor parameters, gradients;  // flat, on the device
-  at::Tensor host_gradients;         // the same tensor on the CPU, a pinned mirror elsewhere
+  at::Tensor weights;  // what the layers compute with: `parameters`, or a bf16 copy of all up to the embeddings
 
   Linear classifier, pre_classifier;
   std::vector<Layer> layers;
@@ -89,9 +93,9 @@ struct DistilBert::Impl {
 
   Attention attention;
   NormState embedding_state;
-  at::Tensor embedded;
+  at::Tensor embedded;  // after LayerNorm and dropout
   std::vector<LayerState> states;
-  at::Tensor pooled, classifier_input;               // head: [examples, dim] before pre_classifier; after dropout
+  at::Tensor pooled, classifier_input;               // head, fp32: [examples, dim] before pre_classifier; after dropout
   at::Tensor gradient, branch, wide, wide_gradient;  // [T, dim], [T, dim], [T, hidden_dim], [T, hidden_dim]
   at::Tensor qkv_gradient;                           // [T, 3 * dim]
 };

@@ -18,27 +18,33 @@ void apply(const Linear& linear, const at::Tensor& input, at::Tensor& out) {
   at::addmm_out(fit(out, input.size(0), linear.weight.size(0), input), linear.bias, input, linear.weight.t());
 }
 
-/// Adds the weights' gradients; the input's is out_gradient W, which callers put where they need it.
+/// Adds the weights' gradients; the input's is out_gradient W, which callers put where they need it. Products of bf16
+/// are summed and kept in fp32: CUDA has an operation for that, the CPU has none and widens them first.
 void add_gradients(const Linear& linear, const at::Tensor& input, const at::Tensor& out_gradient) {
   at::Tensor weight_gradient = linear.weight_gradient;
-  weight_gradient.addmm_(out_gradient.t(), input);
-  linear.bias_gradient.add_(out_gradient.sum(0));
+  if (input.is_cuda() && input.scalar_type() != at::kFloat) {
+    weight_gradient.add_(at::mm(out_gradient.t(), input, at::kFloat));
+  } else {
+    weight_gradient.addmm_(out_gradient.to(at::kFloat).t(), input.to(at::kFloat));
+  }
+  linear.bias_gradient.add_(out_gradient.sum(at::IntArrayRef{0}, false, at::kFloat));
 }
 
+/// In fp32 inside, whatever the type of the input, which is the result's.
 at::Tensor apply(const Norm& norm, NormState& state) {
   at::Tensor out;
-  std::tie(out, state.mean, state.inverse_deviation) =
-      at::native_layer_norm(state.input, {state.input.size(1)}, norm.weight, norm.bias, kLayerNormEpsilon);
-  return out;
+  std::tie(out, state.mean, state.inverse_deviation) = at::native_layer_norm(
+      state.input.to(at::kFloat), {state.input.size(1)}, norm.weight, norm.bias, kLayerNormEpsilon);
+  return out.to(state.input.scalar_type());
 }
 
 at::Tensor backward(const Norm& norm, const NormState& state, const at::Tensor& out_gradient) {
   auto [input, weight, bias] =
-      at::native_layer_norm_backward(out_gradient, state.input, {state.input.size(1)}, state.mean,
-                                     state.inverse_deviation, norm.weight, norm.bias, {true, true, true});
+      at::native_layer_norm_backward(out_gradient.to(at::kFloat), state.input.to(at::kFloat), {state.input.size(1)},
+                                     state.mean, state.inverse_deviation, norm.weight, norm.bias, {true, true, true});
   norm.weight_gradient.add_(weight);
   norm.bias_gradient.add_(bias);
-  return input;
+  return input.to(state.input.scalar_type());
 }
 
 /// table[ids[i]] += rows[i], in an order that does not change from run to run.
@@ -71,7 +77,7 @@ const at::Tensor& DistilBert::Impl::embed(const Batch& batch, const DropoutRun& 
   at::Tensor& sum = fit(embedding_state.input, batch.ids.size(0), config.dim, parameters);
   at::index_select_out(sum, word, 0, batch.ids);
   sum.add_(position.index_select(0, batch.positions));
-  embedded = apply(embedding_norm, embedding_state);
+  embedded = apply(embedding_norm, embedding_state).to(weights.scalar_type());
   drop_rows(embedded, batch.examples, place(run, DropoutSite::kEmbeddings, 0, config.dropout));
   return embedded;
 }
@@ -132,7 +138,7 @@ void DistilBert::Impl::layer_backward(size_t index, const at::Tensor& input, con
 }
 
 at::Tensor DistilBert::Impl::head_forward(const Batch& batch, const DropoutRun& run, const at::Tensor& last) {
-  pooled = last.index_select(0, batch.first_rows);
+  pooled = last.index_select(0, batch.first_rows).to(at::kFloat);
   apply(pre_classifier, pooled, classifier_input);
   classifier_input.clamp_min_(0);
   drop_rows(classifier_input, batch.heads, place(run, DropoutSite::kClassifier, 0, config.seq_classif_dropout));
@@ -147,8 +153,8 @@ void DistilBert::Impl::head_backward(const Batch& batch, const DropoutRun& run, 
   drop_rows(d_input, batch.heads, place(run, DropoutSite::kClassifier, 0, config.seq_classif_dropout));
   d_input = at::threshold_backward(d_input, classifier_input, 0);  // what dropout zeroed is zero in d_input already
   add_gradients(pre_classifier, pooled, d_input);
-  fit(gradient, batch.ids.size(0), config.dim, parameters).zero_();
-  gradient.index_copy_(0, batch.first_rows, at::mm(d_input, pre_classifier.weight));
+  fit(gradient, batch.ids.size(0), config.dim, weights).zero_();
+  gradient.index_copy_(0, batch.first_rows, at::mm(d_input, pre_classifier.weight).to(gradient.scalar_type()));
 }
 
 }  // namespace lockstep::model

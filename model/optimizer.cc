@@ -86,6 +86,7 @@ double AdamW::step(double learning_rate) {
   const AdamWScalars scalars = impl_->scalars(learning_rate, norm);
   for (const Run& run : impl_->runs)
     impl_->update(run, scalars, learning_rate);
+  impl_->model.refresh_weights();
   return norm;
 }
 

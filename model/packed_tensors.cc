@@ -39,12 +39,14 @@ void philox_tensors(std::array<at::Tensor, 4>& c, PhiloxKey key) {
 }
 
 void drop_rows_on_host(const at::Tensor& rows, const Examples& examples, const DropoutPlace& place) {
-  auto* values = rows.mutable_data_ptr<float>();
+  const at::Tensor in_float = rows.to(at::kFloat);  // the same tensor if it is fp32 already
+  auto* values = in_float.mutable_data_ptr<float>();
   const int64_t columns = rows.size(1);
 #pragma omp parallel for schedule(dynamic)
   for (int64_t i = 0; i < examples.count(); ++i)
     apply_dropout(values + examples.begin(i) * columns, examples.length(i) * columns, 0, place.of(examples.ids[i]),
                   place.p);
+  rows.copy_(in_float);
 }
 
 void drop_rows_on_device(const at::Tensor& rows, const Examples& examples, const DropoutPlace& place) {

@@ -28,7 +28,7 @@ struct DropoutPlace {
 };
 
 /// rows *= the examples' masks; element = row in the example * columns + column. On the host and on devices the same
-/// bits.
+/// bits. fp32 or bf16.
 void drop_rows(const at::Tensor& rows, const Examples& examples, const DropoutPlace& place);
 
 /// The same masks as apply_dropout() from ATen's integer operations, on any device: for each example i the factors of

@@ -23,6 +23,8 @@ struct ParameterLayout {
   std::vector<ParameterSlot> slots;
   int64_t size = 0;  // elements in all
 
+  /// [vocab_size, dim]: the last slot, and the only one of whose gradient a step may leave most rows untouched.
+  const ParameterSlot& word_embeddings() const { return slots.back(); }
   /// Throws ModelContractError if there is no such parameter.
   const ParameterSlot& find(const std::string& name) const;
 };

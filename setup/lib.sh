@@ -27,7 +27,7 @@ export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache} CCACHE_SLOPPINESS=pch_defines,tim
 build_packages=(g++ cmake ninja-build ccache git pkg-config ca-certificates python3 python3-venv libopenmpi-dev openmpi-bin
   libhdf5-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libutf8proc-dev zlib1g-dev libssl-dev)
 # What only the tests and benchmarks use.
-test_packages=(libgtest-dev libgmock-dev libbenchmark-dev clang-format procps)
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev clang-format procps patchelf)
 
 # exclusively COMMAND...: one set-up at a time in this cache. The lock ends with the command: training never holds it.
 exclusively() { (flock 9 && "$@" 9>&-) 9>"$cache/lock"; }

@@ -109,14 +109,21 @@ std::string find_mpirun(const Environment& environment, const std::string& folde
       "openmpi-bin), or name it: LOCKSTEP_MPIRUN=/path/to/mpirun");
 }
 
+std::string find_program(const Environment& environment, const std::string& self) {
+  const fs::path bundle = value_of(environment, "LOCKSTEP_BUNDLE");
+  const fs::path own = self;
+  return !bundle.empty() && own.parent_path() == bundle / "libexec" ? (bundle / "bin" / own.filename()).string() : self;
+}
+
 MachineFacts look_at_machine() {
   MachineFacts facts;
   count_cores(facts);
   facts.environment = own_environment();
   facts.gpus = visible_gpus(gpu_devices(), facts.environment);
   facts.is_root = geteuid() == 0;
-  facts.program = fs::read_symlink("/proc/self/exe").string();
-  facts.mpirun = find_mpirun(facts.environment, fs::path(facts.program).parent_path().string(), is_executable_file);
+  const fs::path self = fs::read_symlink("/proc/self/exe");
+  facts.program = find_program(facts.environment, self);
+  facts.mpirun = find_mpirun(facts.environment, self.parent_path().string(), is_executable_file);
   return facts;
 }
 

@@ -15,7 +15,7 @@ struct MachineFacts {
   int gpus = 0;            // that this build can use
   bool is_root = false;
   std::string mpirun;   // as it is to be called
-  std::string program;  // absolute path of lockstep
+  std::string program;  // absolute path of what ranks start
   Environment environment;
 };
 
@@ -24,6 +24,9 @@ MachineFacts look_at_machine();
 
 /// GPUs out of `devices` that CUDA_VISIBLE_DEVICES lets a program see.
 int visible_gpus(int devices, const Environment& environment);
+
+/// What ranks start, for the program at `self`: that, or in a bundle the script that sets its libraries up.
+std::string find_program(const Environment& environment, const std::string& self);
 
 /// mpirun as LOCKSTEP_MPIRUN names it, or beside the program in `folder`, or in PATH, by `is_executable`. Throws
 /// NotStartedError that says what to install.

@@ -6,8 +6,10 @@
 
 #include <array>
 #include <fstream>
+#include <set>
 
 #include "data/atomic_file.h"
+#include "data/distinct_ids.h"
 #include "data/error.h"
 #include "small_corpus.h"
 #include "tar_builder.h"
@@ -83,6 +85,31 @@ TEST_F(ShardedDatasetTest, PackOfNothingIsEmptyAndLongMaximumChangesNothing) {
   EXPECT_EQ(data::pack(train, {}, 4).offsets, std::vector<int32_t>{0});
   EXPECT_EQ(data::pack(train, std::vector<int64_t>{2}, 512).ids, ids_of("abcdef"));
   EXPECT_THROW(data::pack(train, std::vector<int64_t>{2}, 1), std::invalid_argument);
+}
+
+TEST_F(ShardedDatasetTest, DistinctIdsOfACutBatchAreThoseThatAreLeft) {
+  const auto train = ShardedDataset::open(out_, "train");
+  const std::vector<int64_t> all = {0, 1, 2};
+  const auto cut = data::pack(train, all, 4);
+  const auto distinct = data::distinct_ids(cut.ids);
+  EXPECT_EQ(std::set<int32_t>(distinct.begin(), distinct.end()), std::set<int32_t>(cut.ids.begin(), cut.ids.end()));
+  EXPECT_LT(distinct.size(), data::distinct_ids(data::pack(train, all, 512).ids).size());
+}
+
+TEST_F(ShardedDatasetTest, DistinctIdsOfSharesTogetherAreThoseOfTheBatch) {
+  const auto train = ShardedDataset::open(out_, "train");
+  std::set<int32_t> together;  // four ranks, of which one has nothing
+  for (const auto& share : std::vector<std::vector<int64_t>>{{1}, {}, {0}, {2}})
+    for (const int32_t id : data::distinct_ids(data::pack(train, share, 512).ids))
+      together.insert(id);
+  const auto batch = data::distinct_ids(data::pack(train, std::vector<int64_t>{2, 0, 1}, 512).ids);
+  EXPECT_EQ(batch, std::vector<int32_t>(together.begin(), together.end()));
+}
+
+TEST(DistinctIds, RiseAndAppearOnce) {
+  EXPECT_EQ(data::distinct_ids(std::vector<int32_t>{9, 101, 0, 9, 7, 101, 9}), (std::vector<int32_t>{0, 7, 9, 101}));
+  EXPECT_EQ(data::distinct_ids(std::vector<int32_t>{5}), std::vector<int32_t>{5});
+  EXPECT_TRUE(data::distinct_ids({}).empty());
 }
 
 TEST_F(ShardedDatasetTest, EveryFlippedByteOfAShardIsRefusedByName) {

@@ -8,8 +8,8 @@ const auto kMpi = testing::Values(make_mpi_backend);
 const auto kFakeNccl = testing::Values(make_fake_nccl_backend);
 INSTANTIATE_TEST_SUITE_P(Mpi, AllReduce, kMpi);
 INSTANTIATE_TEST_SUITE_P(FakeNccl, AllReduce, kFakeNccl);
-INSTANTIATE_TEST_SUITE_P(Mpi, Broadcast, kMpi);
-INSTANTIATE_TEST_SUITE_P(FakeNccl, Broadcast, kFakeNccl);
+INSTANTIATE_TEST_SUITE_P(Mpi, AllReduceBFloat16, kMpi);
+INSTANTIATE_TEST_SUITE_P(FakeNccl, AllReduceBFloat16, kFakeNccl);
 INSTANTIATE_TEST_SUITE_P(Mpi, Discipline, kMpi);
 INSTANTIATE_TEST_SUITE_P(FakeNccl, Discipline, kFakeNccl);
 

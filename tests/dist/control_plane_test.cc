@@ -47,6 +47,15 @@ TEST_F(ControlPlaneTest, BroadcastsTextOfAnySizeFromAnyRoot) {
     }
 }
 
+TEST_F(ControlPlaneTest, BroadcastsBytesInPlaceFromAnyRoot) {
+  for (int root = 0; root < world_size; ++root)
+    for (const size_t size : {0, 1, 1000, 3000001}) {
+      std::vector<std::byte> bytes(size, static_cast<std::byte>(rank));
+      control->broadcast(bytes, root);
+      EXPECT_EQ(bytes, std::vector<std::byte>(size, static_cast<std::byte>(root)));
+    }
+}
+
 TEST_F(ControlPlaneTest, GathersTextsInRankOrderAtRankZeroOnly) {
   const auto text_of = [](int of) { return std::string(of * 100003, 'x') + std::to_string(of); };
   const auto texts = control->gather(text_of(rank));

@@ -23,11 +23,11 @@ TEST(Environment, TheLibraryNamesItself) {
 
 // A dead branch otherwise: MPI's default is to end the process inside the call.
 TEST(Environment, AnErrorOfMpiComesBackAsAnExceptionThatNamesTheCall) {
-  const auto communicator = make_mpi_communicator();
+  const auto control = make_control_plane();
   std::byte byte{};
-  EXPECT_THAT([&] { communicator->broadcast(std::span(&byte, 1), communicator->world_size()); },
+  EXPECT_THAT([&] { control->broadcast(std::span(&byte, 1), control->world_size()); },
               testing::ThrowsMessage<CommunicationError>(testing::AllOf(
-                  testing::HasSubstr("MPI_Bcast failed (mpi_communicator.cc:"), testing::HasSubstr("invalid root"))));
+                  testing::HasSubstr("MPI_Bcast failed (control_plane.cc:"), testing::HasSubstr("invalid root"))));
 }
 
 }  // namespace

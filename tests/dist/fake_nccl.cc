@@ -34,6 +34,11 @@ void FakeNccl::run_all(void* stream) {
   run_until(all, all.queued());
 }
 
+bool FakeNccl::is_idle() const {
+  return std::all_of(streams_.begin(), streams_.end(),
+                     [](const Stream& stream) { return stream.work.empty() && stream.withheld.empty(); });
+}
+
 NcclLibrary::Status FakeNccl::set_device(int device) {
   if (device == 0) return {};
   return {Status::kFailed, "invalid device ordinal"};
@@ -117,21 +122,27 @@ NcclLibrary::Status FakeNccl::join(void** comm, int world_size, const char* id, 
   return {Status::kInProgress, {}};
 }
 
-NcclLibrary::Status FakeNccl::all_reduce_sum(float* values, size_t count, void* comm, void* stream) {
-  return begin("ncclAllReduce", comm, stream, [this, values, count](Stream& on) {
-    if (!ranks_agree(0, count)) return;
-    transport_->start_all_reduce_sum({values, count});
-    transport_->wait();
-    withhold(on, std::as_writable_bytes(std::span(values, count)));
-  });
+NcclLibrary::Status FakeNccl::all_reduce_sum(void* values, size_t count, Number type, void* comm, void* stream) {
+  if (comm != this || is_aborted_) misuse.emplace_back("ncclAllReduce on a communicator that is gone");
+  if (enqueue_) misuse.emplace_back("ncclAllReduce while another call is in progress");
+  if (compute_streams_.contains(stream)) misuse.emplace_back("ncclAllReduce holds up the compute stream");
+  auto* on = static_cast<Stream*>(stream);
+  enqueue_ = [this, on, values, count, type] {
+    on->work.push_back([this, on, values, count, type] {
+      if (is_aborted_ || !async_failure.empty() || !ranks_agree(type, count)) return;
+      if (type == Number::kFloat) reduce(*on, std::span(static_cast<float*>(values), count));
+      if (type == Number::kBFloat16) reduce(*on, std::span(static_cast<BFloat16*>(values), count));
+    });
+  };
+  polls_to_go_ = kPollsToEnqueue;
+  return {Status::kInProgress, {}};
 }
 
-NcclLibrary::Status FakeNccl::broadcast(std::byte* bytes, size_t count, int root, void* comm, void* stream) {
-  return begin("ncclBroadcast", comm, stream, [this, bytes, count, root](Stream& on) {
-    if (!ranks_agree(1 + root, count)) return;
-    transport_->broadcast({bytes, count}, root);
-    withhold(on, {bytes, count});
-  });
+template <typename T>
+void FakeNccl::reduce(Stream& stream, std::span<T> values) {
+  transport_->start_all_reduce_sum(values);
+  transport_->wait();
+  withhold(stream, std::as_writable_bytes(values));
 }
 
 NcclLibrary::Status FakeNccl::async_error(void* comm) {
@@ -149,23 +160,9 @@ NcclLibrary::Status FakeNccl::abort(void* comm) {
   return {};
 }
 
-NcclLibrary::Status FakeNccl::begin(const char* call, void* comm, void* stream,
-                                    std::function<void(Stream&)> collective) {
-  if (comm != this || is_aborted_) misuse.push_back(std::string(call) + " on a communicator that is gone");
-  if (enqueue_) misuse.push_back(std::string(call) + " while another call is in progress");
-  if (compute_streams_.contains(stream)) misuse.push_back(std::string(call) + " holds up the compute stream");
-  enqueue_ = [this, on = static_cast<Stream*>(stream), collective = std::move(collective)] {
-    on->work.push_back([this, on, collective] {
-      if (!is_aborted_ && async_failure.empty()) collective(*on);
-    });
-  };
-  polls_to_go_ = kPollsToEnqueue;
-  return {Status::kInProgress, {}};
-}
-
-bool FakeNccl::ranks_agree(int64_t kind, size_t count) {
+bool FakeNccl::ranks_agree(Number type, size_t count) {
   std::vector<int64_t> slots(2 * control_->world_size(), 0);
-  slots[2 * control_->rank()] = kind;
+  slots[2 * control_->rank()] = static_cast<int64_t>(type);
   slots[2 * control_->rank() + 1] = static_cast<int64_t>(count);
   slots = control_->sum(std::move(slots));
   for (size_t i = 2; i < slots.size(); ++i)

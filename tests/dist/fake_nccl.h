@@ -38,6 +38,10 @@ class FakeNccl final : public NcclLibrary {
   int live_handles() const { return live_handles_; }
   bool is_aborted() const { return is_aborted_; }
 
+  /// Nothing is queued, and no output waits for a reader.
+  bool is_idle() const;
+
+  std::string version() const override { return "0"; }
   Status set_device(int device) override;
   Status create_stream(void** stream) override;
   void destroy_stream(void* stream) override;
@@ -49,8 +53,7 @@ class FakeNccl final : public NcclLibrary {
   Status elapsed_ms(float* ms, void* from, void* to) override;
   Status unique_id(char* id) override;
   Status join(void** comm, int world_size, const char* id, int rank) override;
-  Status all_reduce_sum(float* values, size_t count, void* comm, void* stream) override;
-  Status broadcast(std::byte* bytes, size_t count, int root, void* comm, void* stream) override;
+  Status all_reduce_sum(void* values, size_t count, Number type, void* comm, void* stream) override;
   Status async_error(void* comm) override;
   Status abort(void* comm) override;
 
@@ -72,8 +75,9 @@ class FakeNccl final : public NcclLibrary {
     Clock::time_point reached;
   };
 
-  Status begin(const char* call, void* comm, void* stream, std::function<void(Stream&)> collective);
-  bool ranks_agree(int64_t kind, size_t count);
+  template <typename T>
+  void reduce(Stream& stream, std::span<T> values);
+  bool ranks_agree(Number type, size_t count);
   void run_one(Stream& stream);
   void run_until(Stream& stream, size_t position);
   void withhold(Stream& stream, std::span<std::byte> memory);

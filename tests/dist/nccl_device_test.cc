@@ -61,7 +61,7 @@ std::unique_ptr<Backend> make_nccl_backend() {
 
 const auto kNccl = testing::Values(make_nccl_backend);
 INSTANTIATE_TEST_SUITE_P(Nccl, AllReduce, kNccl);
-INSTANTIATE_TEST_SUITE_P(Nccl, Broadcast, kNccl);
+INSTANTIATE_TEST_SUITE_P(Nccl, AllReduceBFloat16, kNccl);
 INSTANTIATE_TEST_SUITE_P(Nccl, Discipline, kNccl);
 INSTANTIATE_TEST_SUITE_P(Nccl, ReducerOverRanks, testing::Combine(kNccl, kShapes));
 

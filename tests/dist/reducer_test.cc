@@ -18,12 +18,14 @@ class RecordingCommunicator : public Communicator {
  public:
   int rank() const override { return 0; }
   int world_size() const override { return 1; }
+  std::string description() const override { return "a notebook"; }
+  bool takes_device_memory() const override { return false; }
   void start_all_reduce_sum(std::span<float> values) override { reduced.emplace_back(values.begin(), values.end()); }
+  void start_all_reduce_sum(std::span<BFloat16>) override {}
   ReductionTimes wait() override {
     if (fails) throw CommunicationError("a peer left");
     return {std::vector<TimeSpan>(reduced.size()), std::chrono::duration<double>(0.25)};
   }
-  void broadcast(std::span<std::byte>, int) override {}
   void barrier() override {}
   void abort(int, double) noexcept override { is_aborted = true; }
 
@@ -53,6 +55,19 @@ TEST_F(ReducerTest, ABucketIsReducedAsSoonAsItIsNext) {
   EXPECT_EQ(communicator.reduced.size(), 1U);
   reducer.mark_ready(1);
   EXPECT_EQ(communicator.reduced.size(), 2U);
+}
+
+TEST_F(ReducerTest, ABucketMayTravelAsOtherValuesForOneStep) {
+  std::vector<float> gathered{20, 40};
+  reducer.mark_ready(1, gathered);
+  reducer.mark_ready(2);
+  EXPECT_TRUE(communicator.reduced.empty());
+  reducer.mark_ready(0);
+  reducer.finish();
+  for (const size_t bucket : {0, 1, 2})
+    reducer.mark_ready(bucket);
+  reducer.finish();
+  EXPECT_EQ(communicator.reduced, (std::vector<std::vector<float>>{{1}, {20, 40}, {5, 6}, {1}, {2, 3, 4}, {5, 6}}));
 }
 
 TEST_F(ReducerTest, MarkingTwiceInOneStepIsAnErrorThatNamesTheBucket) {

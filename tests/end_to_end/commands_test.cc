@@ -60,6 +60,20 @@ TEST_F(Commands, TwoRanksTrainAndSayWhatTheyDo) {
     EXPECT_THAT(trained_->output, HasSubstr(line));
 }
 
+TEST_F(Commands, TwoRanksTrainInBFloat16AndSayInWhatGradientsTravel) {
+  const Outcome outcome = mpirun(2, train_arguments("bf16") + " --bf16 --ddp_comm_hook bf16");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("gradients over MPI (host memory), rounded to bf16"));
+  EXPECT_THAT(outcome.output, HasSubstr("Mixed precision = bf16"));
+  EXPECT_THAT(tests::read_file(world_->path("bf16") + "/README.md"), HasSubstr("mixed_precision_training: bf16"));
+}
+
+TEST_F(Commands, NcclBetweenCpusIsRefusedBeforeAnythingIsWritten) {
+  expect_failure(mpirun(2, train_arguments("nccl") + " --device cpu --ddp_backend nccl"), kContract,
+                 {"--ddp_backend nccl moves gradients between GPUs"});
+  EXPECT_FALSE(std::filesystem::exists(world_->path("nccl")));
+}
+
 TEST_F(Commands, TheRunFolderHoldsModelCardAndRecords) {
   for (const char* file : {"config.json", "model.safetensors", "vocab.txt", "tokenizer.json", "tokenizer_config.json",
                            "special_tokens_map.json", "trainer_state.json", "all_results.json", "train_results.json",
@@ -68,6 +82,13 @@ TEST_F(Commands, TheRunFolderHoldsModelCardAndRecords) {
   EXPECT_FALSE(std::filesystem::exists(run_folder() + "/.model-part"));
   const auto state = nlohmann::json::parse(tests::read_file(run_folder() + "/trainer_state.json"));
   EXPECT_EQ(state["global_step"], state["max_steps"]);
+}
+
+TEST_F(Commands, RanksSayForHowLongTheyStoodStillForGradients) {
+  EXPECT_THAT(trained_->output, HasSubstr("communication exposed: "));
+  const std::string metrics = tests::read_file(run_folder() + "/metrics.jsonl");
+  const auto first = nlohmann::json::parse(metrics.substr(0, metrics.find('\n')));
+  EXPECT_GT(first["exposed_communication_s"], 0) << first;
 }
 
 TEST_F(Commands, EvaluateGivesTheNumbersOfTheRun) {
@@ -173,6 +194,8 @@ TEST_F(Commands, ReplacingARunLeavesNoFiguresOfTheEarlierOne) {
   ASSERT_EQ(lockstep(train_arguments("again") + " --max_steps 1 --overwrite_output_dir").exit_code, 0);
   EXPECT_FALSE(std::filesystem::exists(world_->path("again/eval_results.json")));
   EXPECT_THAT(tests::read_file(world_->path("again/all_results.json")), Not(HasSubstr("eval_loss")));
+  for (const char* file : {"again/metrics.jsonl", "again/train.log"})
+    EXPECT_THAT(tests::read_file(world_->path(file)), Not(HasSubstr("exposed"))) << "one rank has nothing to wait for";
 }
 
 TEST_F(Commands, TwoRunsDoNotShareAFolder) {
@@ -278,6 +301,19 @@ TEST_F(Commands, DivergenceEndsTheRunWithItsOwnCode) {
 TEST_F(Commands, AnOutputFolderThatCannotBeMadeIsNamedWithItsOwnCode) {
   const Outcome outcome = lockstep("train " + model_and_data() + " --output_dir /proc/lockstep --max_seq_length 48");
   expect_failure(outcome, kStorage, {"/proc/lockstep"});
+}
+
+TEST_F(Commands, ATraceThatCannotBeWrittenEndsTheRunBeforeItTrains) {
+  const Outcome outcome = mpirun(2, train_arguments("untraced") + " --trace /proc/lockstep/trace.json");
+  expect_failure(outcome, kStorage, {"/proc/lockstep"});
+  EXPECT_THAT(tests::read_file(world_->path("untraced/metrics.jsonl")), testing::IsEmpty());
+}
+
+TEST_F(Commands, ATraceOfStepsThatTheRunDoesNotReachIsToldAsEmpty) {
+  const Outcome outcome = lockstep(train_arguments("short") + " --max_steps 2 --trace_steps 5:6 --trace " +
+                                   world_->path("short/trace.json"));
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.output, HasSubstr("the run ended before step 5"));
 }
 
 TEST(Program, WithoutACommandItExplainsItself) {

@@ -39,6 +39,17 @@ TEST(CommandLine, DefaultsAreHuggingFaceTrainers) {
   EXPECT_EQ(options.seed, 42u);
 }
 
+TEST(CommandLine, PrecisionAndGradientTrafficAreFloatUnlessAskedOtherwise) {
+  EXPECT_FALSE(parse({}).bf16);
+  EXPECT_EQ(parse({}).ddp_backend, "auto");
+  EXPECT_EQ(parse({}).ddp_comm_hook, "no");
+  const TrainOptions options = parse({"--bf16", "--ddp_backend", "nccl", "--ddp-comm-hook", "bf16"});
+  EXPECT_TRUE(options.bf16);
+  EXPECT_EQ(options.ddp_backend, "nccl");
+  EXPECT_EQ(options.ddp_comm_hook, "bf16");
+  EXPECT_NE(usage_error_of({"--ddp_backend", "gloo"}).find("--ddp_backend"), std::string::npos);
+}
+
 TEST(CommandLine, DashesAndUnderscoresAreTheSame) {
   EXPECT_EQ(parse({"--learning-rate", "1e-5"}).learning_rate, 1e-5);
   EXPECT_EQ(parse({"--learning-rate=1e-5"}).learning_rate, 1e-5);

@@ -181,6 +181,12 @@ TEST(Mpirun, IsTheNamedOneThenTheOneBesideTheProgramThenThatOfPath) {
               HasSubstr("LOCKSTEP_MPIRUN=/no"));
 }
 
+TEST(Program, OfABundleIsItsScript) {
+  EXPECT_EQ(find_program({}, "/opt/bin/lockstep"), "/opt/bin/lockstep");
+  EXPECT_EQ(find_program({{"LOCKSTEP_BUNDLE", "/b"}}, "/b/libexec/lockstep"), "/b/bin/lockstep");
+  EXPECT_EQ(find_program({{"LOCKSTEP_BUNDLE", "/b"}}, "/opt/bin/lockstep"), "/opt/bin/lockstep");
+}
+
 TEST(Gpus, AreThoseThatTheEnvironmentShows) {
   EXPECT_EQ(visible_gpus(4, {}), 4);
   EXPECT_EQ(visible_gpus(4, {{"CUDA_VISIBLE_DEVICES", "2,3"}}), 2);

@@ -1,231 +1,40 @@
-// The heart of data parallelism: N ranks must train as one rank does, example for example, with dropout on. Every rank
-// also runs the plain one-rank loop below - no sharing, no reducer - which the N-rank Trainer is compared with.
-#include <gtest/gtest.h>
+// On the CPU, over MPI, and over NCCL's communicator on a stand-in of the library, whose device memory is the host's.
+#include "tests/launcher/rank_equality.h"
 
-#include <cmath>
-
-#include "data/sampler.h"
-#include "dist/replica_check.h"
-#include "launcher/batch_view.h"
-#include "launcher/exit_codes.h"
-#include "tests/support/mpi_main.h"
-#include "tests/support/tiny_world.h"
+#include "tests/dist/fake_nccl.h"
 
 namespace lockstep {
 namespace {
 
-constexpr int64_t kSteps = 50;
-
-std::unique_ptr<Job> shared_job;
-Job& job() {
-  return *shared_job;
-}
-
-TrainOptions options_with(int64_t global_batch, int64_t accumulation = 1) {
-  TrainOptions options;
-  options.global_batch_size = global_batch;
-  options.gradient_accumulation_steps = accumulation;
-  options.max_steps = kSteps;
-  options.max_seq_length = 48;
-  options.learning_rate = 1e-3;
-  options.weight_decay = 0.01;
-  options.warmup_steps = 5;
-  options.ddp_bucket_cap_mb = 0.01;  // several buckets even for this model
-  return options;
-}
-
-model::DistilBert fresh_model(const tests::TinyWorld& world) {
-  model::DistilBert model(tests::TinyWorld::config(), "cpu");
-  model::load_weights(model, world.model_folder(), 0);
-  return model;
-}
-
-std::vector<float> parameters_of(const model::DistilBert& model) {
-  std::vector<float> parameters(static_cast<size_t>(model.layout().size));
-  model.get_parameters(parameters);
-  return parameters;
-}
-
-/// One rank, whole global batches, no communication.
-std::vector<double> losses_of_one_rank(const tests::TinyWorld& world, const TrainingData& data,
-                                       const TrainOptions& options) {
-  model::DistilBert model = fresh_model(world);
-  model::AdamW optimizer(model, {0.9, 0.999, 1e-8, options.weight_decay, options.max_grad_norm});
-  const RunPlan plan = make_run_plan(options, data.train.size(), 1);
-  std::vector<double> losses;
-  model.zero_gradients();
-  for (int64_t epoch = 0; losses.size() < kSteps; ++epoch) {
-    const auto order = data::epoch_order(data.train_examples, options.seed, epoch);
-    for (size_t begin = 0; begin < order.size() && losses.size() < kSteps; begin += plan.global_batch) {
-      const auto members = std::span(order).subspan(begin, std::min<size_t>(plan.global_batch, order.size() - begin));
-      const auto batch = data::pack(data.train, members, options.max_seq_length);
-      const auto step = static_cast<int64_t>(losses.size());
-      losses.push_back(
-          model.forward_backward(view_of(batch), options.seed, step, 1.0 / static_cast<double>(members.size())) /
-          static_cast<double>(members.size()));
-      optimizer.step(plan.schedule.at(step));
-    }
+class MpiWay final : public Way {
+ public:
+  std::unique_ptr<dist::Communicator> connect(dist::ControlPlane&, const model::ComputeStream&) override {
+    return dist::make_mpi_communicator();
   }
-  return losses;
-}
-
-struct Trained {
-  std::vector<double> losses;
-  std::vector<float> parameters;
 };
 
-Trained train(const tests::TinyWorld& world, const TrainingData& data, const TrainOptions& options) {
-  model::DistilBert model = fresh_model(world);
-  const RunPlan plan = make_run_plan(options, data.train.size(), job().world_size());
-  const ThreadPlan threads{1, 1};
-  RunHistory history({});
-  Trainer trainer(options, plan, data, threads, job(), model, history);
-  Trained trained;
-  trainer.run([] {},
-              [&](const StepStats& stats) {
-                trained.losses.push_back(stats.loss);
-                const auto parameters = parameters_of(model);
-                dist::require_equal_replicas(job().control(), dist::digest_of(std::as_bytes(std::span(parameters))),
-                                             "parameters");
-              });
-  trained.parameters = parameters_of(model);
-  return trained;
-}
-
-class RankEquality : public testing::Test {
- protected:
-  static void SetUpTestSuite() { shared_job = std::make_unique<Job>(tests::mpi()); }
-  static void TearDownTestSuite() { shared_job.reset(); }
-  void SetUp() override { model::set_compute_threads(1); }
-
-  void expect_losses_of_one_rank(const TrainOptions& options) {
-    const TrainingData data = world_.training_data();
-    const std::vector<double> expected = losses_of_one_rank(world_, data, options);
-    const std::vector<double> losses = train(world_, data, options).losses;
-    ASSERT_EQ(losses.size(), expected.size());
-    for (size_t step = 0; step < losses.size(); ++step)
-      EXPECT_NEAR(losses[step], expected[step], 1e-5 * expected[step])
-          << "step " << step << " of " << job().world_size() << " ranks";
+class FakeNcclWay final : public Way {
+ public:
+  std::unique_ptr<dist::Communicator> connect(dist::ControlPlane& control, const model::ComputeStream&) override {
+    return dist::make_nccl_communicator_over(nccl_, control, {.compute_stream = nccl_->new_compute_stream()});
+  }
+  bool is_idle() const override { return nccl_->is_idle(); }
+  void expect_no_misuse() const override {
+    EXPECT_EQ(nccl_->misuse, std::vector<std::string>{});
+    EXPECT_EQ(nccl_->live_handles(), 0);
   }
 
-  tests::TinyWorld world_;
+ private:
+  const std::shared_ptr<dist::FakeNccl> nccl_ = std::make_shared<dist::FakeNccl>();
 };
 
-TEST_F(RankEquality, LossOfEveryStepIsThatOfOneRankWithDropoutOn) {
-  expect_losses_of_one_rank(options_with(8));
+template <class T>
+std::unique_ptr<Way> make() {
+  return std::make_unique<T>();
 }
 
-TEST_F(RankEquality, ABatchOfTwoLeavesRanksWithoutExamples) {
-  expect_losses_of_one_rank(options_with(2));
-}
-
-TEST_F(RankEquality, AccumulationDoesNotChangeTheLosses) {
-  expect_losses_of_one_rank(options_with(8, 3));
-}
-
-TEST_F(RankEquality, TheSameRunTwiceGivesTheSameBits) {
-  const TrainingData data = world_.training_data();
-  const Trained first = train(world_, data, options_with(8));
-  const Trained second = train(world_, data, options_with(8));
-  EXPECT_EQ(first.losses, second.losses);
-  EXPECT_EQ(first.parameters, second.parameters);
-}
-
-TEST_F(RankEquality, EvaluationByAllRanksGivesTheNumbersOfRankZero) {
-  const TrainingData data = world_.training_data();
-  TrainOptions options = options_with(8);
-  options.eval_strategy = "steps";
-  options.eval_steps = kSteps;
-  options.per_device_eval_batch_size = 3;
-  std::vector<EvalResult> results;
-  for (const char* ranks : {"0", "all"}) {
-    options.eval_ranks = ranks;
-    model::DistilBert model = fresh_model(world_);
-    const RunPlan plan = make_run_plan(options, data.train.size(), job().world_size());
-    const ThreadPlan threads{1, 1};
-    RunHistory history({});
-    Trainer(options, plan, data, threads, job(), model, history).run([] {});
-    results.push_back(history.evaluations().back().result);
-  }
-  EXPECT_TRUE(std::equal(results[0].confusion.counts().begin(), results[0].confusion.counts().end(),
-                         results[1].confusion.counts().begin()));
-  EXPECT_EQ(results[0].examples(), data.eval.size());
-  EXPECT_NEAR(results[0].loss, results[1].loss, 1e-9);  // sums of doubles in another order
-}
-
-/// How far a run comes whose last rank, or whose first, wants to stop once `step` steps are done.
-TrainSummary run_until(const tests::TinyWorld& world, const TrainOptions& options, int asking_rank, int64_t step,
-                       RunHistory& history, int* published = nullptr) {
-  const TrainingData data = world.training_data();
-  model::DistilBert model = fresh_model(world);
-  const RunPlan plan = make_run_plan(options, data.train.size(), job().world_size());
-  const ThreadPlan threads{1, 1};
-  int64_t done = 0;
-  return Trainer(options, plan, data, threads, job(), model, history)
-      .run([&] { published != nullptr && ++*published; }, [&](const StepStats& stats) { done = stats.step; },
-           [&] { return job().rank() == asking_rank && done >= step; });
-}
-
-TEST_F(RankEquality, OneRanksRequestStopsAllAfterTheSameStep) {
-  RunHistory history({});
-  int published = 0;
-  const TrainSummary summary = run_until(world_, options_with(8), job().world_size() - 1, 6, history, &published);
-  EXPECT_EQ(summary.steps, 7);  // it was asked for in the seventh
-  EXPECT_TRUE(summary.stopped_on_request);
-  EXPECT_FALSE(summary.stopped_early);
-  EXPECT_EQ(history.training().back().step, 7);
-  EXPECT_EQ(published, job().is_main() ? 1 : 0);
-}
-
-TEST_F(RankEquality, AnEvaluationThatIsCutIsDroppedByAllRanks) {
-  TrainOptions options = options_with(8);
-  options.eval_strategy = "steps";
-  options.eval_steps = 5;
-  options.per_device_eval_batch_size = 1;
-  for (const char* ranks : {"0", "all"}) {
-    options.eval_ranks = ranks;
-    RunHistory history({});
-    int published = 0;
-    const TrainSummary summary = run_until(world_, options, 0, 10, history, &published);
-    EXPECT_EQ(summary.steps, 10) << ranks;
-    EXPECT_TRUE(summary.stopped_on_request) << ranks;
-    EXPECT_EQ(history.evaluations().size(), 1u) << ranks;
-    EXPECT_EQ(published, job().is_main() ? 2 : 0) << "after the evaluation of step 5, and at the end";
-  }
-}
-
-TEST_F(RankEquality, AStopKeepsTheBestModelIfThatIsWanted) {
-  TrainOptions options = options_with(8);
-  options.eval_strategy = "steps";
-  options.eval_steps = 5;
-  options.load_best_model_at_end = true;
-  RunHistory history({});
-  int published = 0;
-  const TrainSummary summary = run_until(world_, options, 0, 6, history, &published);
-  EXPECT_TRUE(summary.stopped_on_request);
-  EXPECT_EQ(summary.best.step(), 5);
-  EXPECT_EQ(published, job().is_main() ? 1 : 0);
-}
-
-TEST_F(RankEquality, ARequestInTheLastStepOfARunWithoutEvaluationsChangesNothing) {
-  RunHistory history({});
-  const TrainSummary summary = run_until(world_, options_with(8), 0, kSteps - 1, history);
-  EXPECT_EQ(summary.steps, kSteps);
-  EXPECT_FALSE(summary.stopped_on_request);
-}
-
-TEST_F(RankEquality, ANonFiniteLossStopsEveryRankAndNamesTheStep) {
-  const TrainingData data = world_.training_data();
-  TrainOptions options = options_with(8);
-  options.learning_rate = 1e30;
-  try {
-    train(world_, data, options);
-    FAIL() << "a learning rate of 1e30 did not diverge";
-  } catch (const AgreedFailure& failure) {
-    EXPECT_EQ(failure.failure().exit_code, kNumeric);
-    EXPECT_NE(failure.failure().message.find("step "), std::string::npos);
-  }
-}
+INSTANTIATE_TEST_SUITE_P(Mpi, RankEquality, testing::Values(make<MpiWay>));
+INSTANTIATE_TEST_SUITE_P(FakeNccl, RankEquality, testing::Values(make<FakeNcclWay>));
 
 }  // namespace
 }  // namespace lockstep

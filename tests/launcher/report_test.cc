@@ -100,6 +100,9 @@ TEST_F(Report, HistoryIsWrittenThroughAsItComes) {
   const auto line = nlohmann::json::parse(tests::read_file(folder / "metrics.jsonl"));
   EXPECT_EQ(line["loss"], 0.6931);
   EXPECT_EQ(line["step"], 20);
+  EXPECT_FALSE(line.contains("exposed_communication_s"));
+  history.add(TrainRecord{40, 0.2, 0.69314, 2.5, 1e-5, 0.0123456789});
+  EXPECT_EQ(history.log()[1]["exposed_communication_s"], 0.012346);
 }
 
 TEST(PublishedResults, ABadLineIsNamed) {

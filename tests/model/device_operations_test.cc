@@ -58,6 +58,23 @@ TEST_P(AttentionWays, AgreeForwardAndBackward) {
   EXPECT_TRUE(at::allclose(host_gradient, device_gradient, 1e-5, 1e-5));
 }
 
+TEST_P(AttentionWays, AgreeInBFloat16) {
+  const at::Tensor qkv = qkv_.to(at::kBFloat16);
+  const at::Tensor context_gradient = context_gradient_.to(at::kBFloat16);
+  const at::Tensor host = at::zeros({kTokens, kHeads * kHeadDim}, at::kBFloat16);
+  const at::Tensor device = at::zeros_like(host);
+  attention_.forward(qkv, examples_, place_, host);
+  attention_.forward_on_device(qkv, examples_, place_, device);
+  // Values of order one. Devices round probabilities to 8 bits before they weigh values; the host rounds results only.
+  EXPECT_TRUE(at::allclose(host, device, 2e-2, 2e-2));
+
+  const at::Tensor host_gradient = at::zeros_like(qkv);
+  const at::Tensor device_gradient = at::zeros_like(qkv);
+  attention_.backward(qkv, host, context_gradient, examples_, place_, host_gradient);
+  attention_.backward_on_device(qkv, context_gradient, examples_, place_, device_gradient);
+  EXPECT_TRUE(at::allclose(host_gradient, device_gradient, 2e-2, 2e-2));
+}
+
 INSTANTIATE_TEST_SUITE_P(Rates, AttentionWays, testing::Values(0.0, 0.3));
 
 TEST(DeviceOperations, UpdateAsTheHostDoes) {

@@ -11,7 +11,7 @@ namespace lockstep::model {
 namespace {
 
 void fill_gradients(DistilBert& model, float value) {
-  std::ranges::fill(model.host_gradients(), value);
+  std::ranges::fill(model.gradients(), value);
 }
 
 TEST(AdamW, FirstStepMovesEveryParameterByTheLearningRateAgainstItsGradient) {
@@ -30,7 +30,7 @@ TEST(AdamW, ReturnsTheNormBeforeClippingAndZeroesTheGradients) {
   fill_gradients(model, 2.0F);
   AdamW optimizer(model, {});
   EXPECT_DOUBLE_EQ(optimizer.step(1e-3), 2 * std::sqrt(static_cast<double>(model.layout().size)));
-  for (const float gradient : model.host_gradients())
+  for (const float gradient : model.gradients())
     EXPECT_EQ(gradient, 0);
   EXPECT_EQ(optimizer.steps(), 1);
 }
@@ -71,10 +71,10 @@ TEST(AdamW, ANonFiniteGradientLeavesEverythingButTheGradientsAsItWas) {
     fill_gradients(spared, 0.1F);
     first.step(1e-2);
     second.step(1e-2);
-    poisoned.host_gradients()[17] = poison;
+    poisoned.gradients()[17] = poison;
     EXPECT_FALSE(std::isfinite(first.step(1e-2)));
     EXPECT_EQ(first.steps(), 1);
-    for (const float gradient : poisoned.host_gradients())
+    for (const float gradient : poisoned.gradients())
       EXPECT_EQ(gradient, 0);
     fill_gradients(poisoned, 0.2F);  // m, v and the step count show in the next step
     fill_gradients(spared, 0.2F);
@@ -93,7 +93,7 @@ TEST(AdamW, GivesTheSameBitsForAnyNumberOfThreads) {
     AdamW optimizer(model, {.weight_decay = 0.01});
     for (int step = 0; step < 3; ++step) {
       int64_t i = 0;
-      for (float& gradient : model.host_gradients())
+      for (float& gradient : model.gradients())
         gradient = std::sin(static_cast<float>(++i + step));
       optimizer.step(1e-2);
     }

@@ -47,6 +47,12 @@ TEST(ParameterLayout, StandsInBackwardOrder) {
   EXPECT_EQ(part, config.n_layers + 1);
 }
 
+TEST(ParameterLayout, EndsWithTheWordEmbeddings) {
+  const ParameterLayout layout = make_layout(tiny_config());
+  EXPECT_EQ(layout.word_embeddings().name, "distilbert.embeddings.word_embeddings.weight");
+  EXPECT_EQ(layout.word_embeddings().offset + layout.word_embeddings().size, layout.size);
+}
+
 TEST(ParameterLayout, NamesAParameterThatIsNotThere) {
   const ParameterLayout layout = make_layout(tiny_config());
   EXPECT_EQ(layout.find("classifier.bias").shape, std::vector<int64_t>{3});

@@ -11,7 +11,8 @@
 namespace lockstep::tests {
 
 /// A DistilBERT small enough for a test's every step (2 layers of 32, letters as vocabulary) and the repository's smoke
-/// corpus prepared with it. A stand-in for size only: the same code, files and formats as the real thing.
+/// corpus prepared with it. A stand-in for size only: the same code, files and formats as the real thing. As in a real
+/// vocabulary, most pieces are in no batch.
 class TinyWorld {
  public:
   explicit TinyWorld(int max_length = 48) {
@@ -35,9 +36,10 @@ class TinyWorld {
   std::string dataset_folder() const { return folder_ / "dataset"; }
   std::string path(const std::string& name) const { return folder_ / name; }
 
+  static constexpr int kVocabulary = 160;
   static model::DistilBertConfig config() {
     model::DistilBertConfig config;
-    config.vocab_size = 64;
+    config.vocab_size = kVocabulary;
     config.max_position_embeddings = 64;
     config.n_layers = 2;
     config.n_heads = 4;
@@ -65,6 +67,8 @@ class TinyWorld {
     vocabulary << "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n.\n,\n!\n";
     for (char letter = 'a'; letter <= 'z'; ++letter)
       vocabulary << letter << "\n##" << letter << "\n";
+    for (int unused = 60; unused < kVocabulary; ++unused)
+      vocabulary << "[unused" << unused << "]\n";
   }
 
   TemporaryFolder folder_;

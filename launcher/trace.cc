@@ -1,0 +1,91 @@
+#include "launcher/trace.h"
+
+#include <charconv>
+
+#include "data/atomic_file.h"
+#include "launcher/errors.h"
+#include "launcher/format.h"
+#include "launcher/log.h"
+
+namespace lockstep {
+
+namespace {
+
+/// Between hosts, events are as well aligned as ranks leave the barrier together.
+constexpr double kBarrierSleepMs = 0.05;
+
+void write_file(const std::filesystem::path& file, const std::vector<std::string>& ranks) {
+  if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path());
+  data::write_file_atomically(file, join_traces(ranks).dump() + "\n");
+}
+
+}  // namespace
+
+StepRange parse_step_range(const std::string& text) {
+  StepRange range;
+  const char* const end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, range.first);
+  if (first.ec == std::errc() && first.ptr != end && *first.ptr == ':') {
+    const auto last = std::from_chars(first.ptr + 1, end, range.last);
+    if (last.ec == std::errc() && last.ptr == end && range.first >= 1 && range.last >= range.first) return range;
+  }
+  throw UsageError("--trace_steps " + text +
+                   ": expected FIRST:LAST, steps counted from 1 with FIRST not after LAST, such as 3:6");
+}
+
+Trace::Trace(Job& job, std::filesystem::path file, StepRange steps)
+    : job_(job), file_(std::move(file)), steps_(steps), is_written_(file_.empty()) {
+  if (file_.empty()) return;
+  job_.together([&] {
+    if (job_.is_main()) write_file(file_, {});
+  });
+}
+
+void Trace::begin_step(int64_t step) {
+  if (step > steps_.last && !is_written_) write();
+  is_on_ = !is_written_ && step >= steps_.first;
+}
+
+void Trace::finish() {
+  if (!is_written_) write();
+}
+
+void Trace::add(const std::vector<BucketRecord>& buckets) {
+  if (!is_on_) return;
+  for (size_t i = 0; i < buckets.size(); ++i) {
+    const BucketRecord& bucket = buckets[i];
+    const std::string name = "bucket " + std::to_string(i);
+    events_.push_back({TraceTrack::kCompute, name + " ready", {bucket.ready, bucket.ready}, true});
+    events_.push_back({TraceTrack::kReductions, name, bucket.reduction, false,
+                       bucket.elements * static_cast<int64_t>(sizeof(float))});
+  }
+}
+
+void Trace::write() {
+  is_on_ = false;
+  is_written_ = true;
+  job_.control().idle_barrier(kBarrierSleepMs);
+  const auto meeting = dist::Clock::now();
+  const auto ranks = job_.control().gather(trace_of_rank(job_.environment().host(), meeting, events_));
+  job_.together([&] {
+    if (job_.is_main()) write_file(file_, ranks);
+  });
+  if (job_.is_main() && events_.empty())
+    log_warning(formatted("--trace_steps: the run ended before step %lld; %s is empty",
+                          static_cast<long long>(steps_.first), file_.c_str()));
+  if (job_.is_main() && !events_.empty())
+    log_info("the trace is in " + file_.string() + "; https://ui.perfetto.dev shows it");
+  events_.clear();
+}
+
+Trace::Span::Span(Trace& trace, const std::string& name) : events_(trace.is_on_ ? &trace.events_ : nullptr) {
+  if (events_ == nullptr) return;
+  index_ = events_->size();
+  events_->push_back({TraceTrack::kCompute, name, {dist::Clock::now(), {}}});
+}
+
+Trace::Span::~Span() {
+  if (events_ != nullptr) (*events_)[index_].time.end = dist::Clock::now();
+}
+
+}  // namespace lockstep

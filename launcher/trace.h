@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "launcher/gradient_sync.h"
+#include "launcher/job.h"
+#include "launcher/trace_json.h"
+
+namespace lockstep {
+
+/// Optimizer steps, counted from 1, both ends included.
+struct StepRange {
+  int64_t first = 1;
+  int64_t last = 0;
+};
+
+/// From "3:6"; throws UsageError naming --trace_steps.
+StepRange parse_step_range(const std::string& text);
+
+/// Records on every rank what a few steps did when, and writes one file for all ranks. Costs nothing outside these
+/// steps. One thread calls.
+class Trace {
+ public:
+  /// Collective. Without a `file` nothing is ever recorded. Rank 0 begins the file at once: a place that cannot be
+  /// written is told before hours of training. `job` must outlive it.
+  Trace(Job& job, std::filesystem::path file, StepRange steps);
+
+  /// Collective, before every step. Writes the file once the last of the steps, and what followed it, is over.
+  void begin_step(int64_t step);
+  /// Collective, at the end of the run. Writes the file if that is still to be done.
+  void finish();
+
+  /// An event of the compute track that lasts as long as the object, which must go before the trace's next
+  /// begin_step() or finish().
+  class Span {
+   public:
+    Span(Trace& trace, const std::string& name);
+    ~Span();
+    Span(const Span&) = delete;
+    Span& operator=(const Span&) = delete;
+
+   private:
+    std::vector<TraceEvent>* events_;  // null: off
+    size_t index_ = 0;
+  };
+  /// When each bucket of the step became ready, and its reduction.
+  void add(const std::vector<BucketRecord>& buckets);
+
+ private:
+  void write();
+
+  Job& job_;
+  std::filesystem::path file_;
+  StepRange steps_;
+  bool is_on_ = false;
+  bool is_written_ = false;
+  std::vector<TraceEvent> events_;
+};
+
+}  // namespace lockstep

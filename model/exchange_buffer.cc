@@ -1,0 +1,78 @@
+#include "model/exchange_buffer.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "model/distilbert_impl.h"
+
+namespace lockstep::model {
+namespace {
+
+/// `values` themselves where they have the form, or else room for as many in that form.
+at::Tensor buffer_for(const at::Tensor& values, ExchangeForm form) {
+  const bool to_host = form.on_host && !values.is_cpu();
+  if (!form.bfloat16 && !to_host) return values;
+  return at::empty(values.sizes(), values.options()
+                                       .dtype(form.bfloat16 ? at::kBFloat16 : at::kFloat)
+                                       .device(to_host ? at::Device(at::kCPU) : values.device())
+                                       .pinned_memory(to_host));
+}
+
+void copy_numbers(const at::Tensor& from, at::Tensor to) {
+  if (!to.is_same(from)) to.copy_(from);
+}
+
+at::Tensor indices_of(std::span<const int32_t> ids, int64_t vocabulary, const at::Device& device) {
+  const auto beyond = std::find_if(ids.begin(), ids.end(), [&](int32_t id) { return id < 0 || id >= vocabulary; });
+  if (beyond != ids.end())
+    throw std::invalid_argument("row " + std::to_string(*beyond) + " of the word embeddings' gradient, which has " +
+                                std::to_string(vocabulary));
+  return at::tensor(at::ArrayRef<int64_t>(std::vector<int64_t>(ids.begin(), ids.end())), at::kLong).to(device);
+}
+
+}  // namespace
+
+struct ExchangeBuffer::Impl {
+  at::Tensor gradients, buffer;          // [layout().size]; maybe the same
+  at::Tensor word_gradient;              // [vocabulary, dim], a view of the model's
+  at::Tensor ids, rows, exchanged_rows;  // of the last load_word_rows(); the latter two maybe the same
+};
+
+ExchangeBuffer::ExchangeBuffer(DistilBert& model, ExchangeForm form)
+    : form_(form),
+      impl_(std::make_unique<Impl>(Impl{
+          model.impl_->gradients, buffer_for(model.impl_->gradients, form), model.impl_->word_gradient, {}, {}, {}})) {}
+ExchangeBuffer::~ExchangeBuffer() = default;
+
+void* ExchangeBuffer::data() {
+  return impl_->buffer.mutable_data_ptr();
+}
+
+void ExchangeBuffer::load(int64_t begin, int64_t end) {
+  if (impl_->buffer.is_same(impl_->gradients)) return;
+  copy_numbers(impl_->gradients.narrow(0, begin, end - begin), impl_->buffer.narrow(0, begin, end - begin));
+}
+
+void ExchangeBuffer::store(int64_t begin, int64_t end) {
+  if (impl_->buffer.is_same(impl_->gradients)) return;
+  copy_numbers(impl_->buffer.narrow(0, begin, end - begin), impl_->gradients.narrow(0, begin, end - begin));
+}
+
+void* ExchangeBuffer::load_word_rows(std::span<const int32_t> ids) {
+  Impl& m = *impl_;
+  m.ids = indices_of(ids, m.word_gradient.size(0), m.word_gradient.device());
+  m.rows = m.word_gradient.index_select(0, m.ids);
+  m.exchanged_rows = buffer_for(m.rows, form_);
+  copy_numbers(m.rows, m.exchanged_rows);
+  return m.exchanged_rows.mutable_data_ptr();
+}
+
+void ExchangeBuffer::store_word_rows() {
+  copy_numbers(impl_->exchanged_rows, impl_->rows);
+  impl_->word_gradient.index_copy_(0, impl_->ids, impl_->rows);
+}
+
+}  // namespace lockstep::model

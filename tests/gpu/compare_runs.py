@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Compares two runs step by step, or says what a run did.
+
+    compare_runs.py same RUN OTHER TOLERANCE   0 if loss and gradient norm of every step agree: losses to TOLERANCE and the digits that are
+                                               logged, norms to ten times TOLERANCE, relative
+    compare_runs.py falls RUN                  0 if the last quarter's mean loss is below 0.9 of the first's
+    compare_runs.py speed RUN                  prints examples per second
+"""
+import json
+import pathlib
+import statistics
+import sys
+
+LOGGED_DIGITS = 1e-4
+
+
+def steps_of(run):
+    records = [json.loads(line) for line in pathlib.Path(run, "metrics.jsonl").read_text().splitlines()]
+    return {record["step"]: record for record in records if "grad_norm" in record}
+
+
+def same(run, other, tolerance):
+    ours, theirs, tolerance = steps_of(run), steps_of(other), float(tolerance)
+    if not ours or ours.keys() != theirs.keys():
+        return f"{run} has steps {sorted(ours)}, {other} has {sorted(theirs)}"
+    for step, record in ours.items():
+        for key, bar in (("loss", LOGGED_DIGITS + tolerance * abs(theirs[step]["loss"])),
+                         ("grad_norm", 10 * tolerance * abs(theirs[step]["grad_norm"]))):
+            if not abs(record[key] - theirs[step][key]) <= bar:
+                return f"step {step}: {key} {record[key]} in {run}, {theirs[step][key]} in {other}"
+    print(f"{len(ours)} steps agree; last loss {ours[max(ours)]['loss']}")
+    return None
+
+
+def falls(run):
+    losses = [record["loss"] for _, record in sorted(steps_of(run).items())]
+    quarter = len(losses) // 4
+    first, last = statistics.mean(losses[:quarter]), statistics.mean(losses[-quarter:])
+    print(f"mean loss {first:.4f}, then {last:.4f}", end=", ")
+    speed(run)
+    return None if last < 0.9 * first else "the loss does not fall"
+
+
+def speed(run):
+    print(json.loads(pathlib.Path(run, "train_results.json").read_text())["train_samples_per_second"], "examples/s")
+
+
+if __name__ == "__main__":
+    sys.exit({"same": same, "falls": falls, "speed": speed}[sys.argv[1]](*sys.argv[2:]))
