@@ -39,6 +39,7 @@ find_bundle() {
 # The Python that has torch has json, too.
 compare() { "${VIRTUAL_ENV:+$VIRTUAL_ENV/bin/}python3" "$here/compare_runs.py" "$@"; }
 
+# ranks RANKS PROGRAM...: one that is not started by launch.
 ranks() {
   local count=$1 share=$(($(nproc) / $1))
   shift
@@ -59,7 +60,7 @@ train() {
   shift 3
   [ "$size" = tiny ] || options="--learning_rate 2e-4 --max_seq_length 256"
   # shellcheck disable=SC2086  # options are words
-  ranks "$count" "$bundle/bin/lockstep" train --model_name_or_path "$work/$size/model" --dataset "$work/$size/dataset" \
+  "$bundle/bin/lockstep" launch -n "$count" -- train --model_name_or_path "$work/$size/model" --dataset "$work/$size/dataset" \
     --output_dir "$work/$name" --overwrite_output_dir --logging_steps 1 $options "$@"
 }
 
