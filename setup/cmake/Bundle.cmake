@@ -12,17 +12,19 @@ function(lockstep_bundle target name)
   set(archive ${PROJECT_BINARY_DIR}/${name}.tar.gz)
   cmake_path(GET LOCKSTEP_TORCH_CPU PARENT_PATH torch_lib)
   cmake_path(GET torch_lib PARENT_PATH torch)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${pack}/* ${PROJECT_SOURCE_DIR}/configs/* ${PROJECT_SOURCE_DIR}/docs/*)
   foreach(program IN LISTS arg_PROGRAMS)
     list(APPEND options --program $<TARGET_FILE:${program}>)
   endforeach()
   list(APPEND options --part $<TARGET_FILE:lockstep-core>)  # lockstep starts it
   foreach(file IN LISTS arg_FILES)
     list(APPEND options --add ${file})
+    string(REGEX REPLACE "=.*" "" source ${file})
+    list(APPEND sources ${source})
   endforeach()
   if(LOCKSTEP_CUDA)
     list(APPEND options --cuda)
   endif()
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${pack}/* ${PROJECT_SOURCE_DIR}/configs/* ${PROJECT_SOURCE_DIR}/docs/*)
   add_custom_command(OUTPUT ${archive} DEPENDS ${arg_PROGRAMS} lockstep-core ${sources} VERBATIM
                      COMMENT "Packing ${name}.tar.gz"
                      COMMAND ${LOCKSTEP_PYTHON} ${pack}/pack.py --name ${name} --version ${PROJECT_VERSION} --torch ${torch}

@@ -64,8 +64,6 @@ train() {
     --output_dir "$work/$name" --overwrite_output_dir --logging_steps 1 $options "$@"
 }
 
-has_option() { "$bundle/bin/lockstep" train --help | grep -q -- "--$1\b"; }
-
 table=() failures=0
 # attempt NAME COMMAND...: passed, failed, or (code 77) skipped; the output goes to a log, its end to the terminal on failure.
 attempt() {
