@@ -10,6 +10,7 @@ enum ExitCode : int {
   kContract = 3,      // configuration, model and data do not fit each other
   kData = 4,          // damaged or unusable input
   kPeerLost = 6,      // another rank died or communication failed
+  kHang = 7,          // a rank made no progress, or was no longer heard
   kNumeric = 8,       // NaN or Inf
   kStorage = 9,       // the disk is full or read-only
   kNotStarted = 11,   // launch could not start the ranks

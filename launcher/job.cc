@@ -1,18 +1,45 @@
 #include "launcher/job.h"
 
 #include <optional>
+#include <string>
+#include <utility>
 
+#include "dist/noted.h"
 #include "launcher/errors.h"
 #include "launcher/log.h"
 #include "launcher/stop_request.h"
 
 namespace lockstep {
 
-Job::Job(dist::MpiEnvironment& environment) : environment_(environment), control_(dist::make_control_plane()) {}
+Job::Job(dist::MpiEnvironment& environment)
+    : environment_(environment), control_(dist::noted(dist::make_control_plane(), activity_)) {}
 
 dist::Communicator& Job::gradients() {
   if (gradients_ == nullptr) throw std::logic_error("gradients are not connected yet");
   return *gradients_;
+}
+
+void Job::connect_gradients(const std::function<std::unique_ptr<dist::Communicator>()>& connect) {
+  const dist::ActivityLog::Wait wait(activity_, "connecting what carries gradients");
+  gradients_ = dist::noted(connect(), activity_);
+}
+
+void Job::watch(double timeout_seconds) {
+  timeout_seconds = std::stod(control_->broadcast(std::to_string(timeout_seconds), 0));
+  if (timeout_seconds == 0) return;
+  dist::WatchOptions options;
+  if (timeout_seconds > 0) options.timeout_seconds = timeout_seconds;
+  options.host = environment_.host();
+  options.exit_code = kHang;
+  options.error_exit_code = kPeerLost;
+  options.report = print_error;
+  watch_.emplace(activity_, std::move(options));
+}
+
+void Job::leave() {
+  activity_.phase("leaving", dist::Pace::kOpen);
+  control_->idle_barrier();
+  if (watch_) watch_->leave();
 }
 
 void Job::together(const std::function<void()>& work) {
@@ -61,7 +88,7 @@ int run_job(const std::function<int(Job&)>& body) {
     {
       Job job(*environment);
       exit_code = outcome_of(body, job);
-      job.control().idle_barrier();  // the gradients' communicator goes when nobody needs it any more
+      job.leave();
     }
     environment->finalize();
     return exit_code;

@@ -2,12 +2,15 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
+#include "dist/activity.h"
 #include "dist/agreement.h"
 #include "dist/communicator.h"
 #include "dist/mpi_environment.h"
+#include "dist/watch.h"
 
 namespace lockstep {
 
@@ -34,8 +37,16 @@ class Job {
   dist::ControlPlane& control() { return *control_; }
   /// What gradients travel over. Throws std::logic_error before connect_gradients().
   dist::Communicator& gradients();
-  /// Once the device is known. The job keeps `communicator` until all ranks have met after the body.
-  void connect_gradients(std::unique_ptr<dist::Communicator> communicator) { gradients_ = std::move(communicator); }
+  /// Collective, once the device is known. The job keeps what `connect` returns until all ranks have met in leave().
+  void connect_gradients(const std::function<std::unique_ptr<dist::Communicator>()>& connect);
+
+  /// Where this rank notes what it is doing, for the case that it hangs.
+  dist::ActivityLog& activity() { return activity_; }
+  /// Collective. From now on a rank that hangs is named, and ends the job with kHang. `timeout_seconds`, rank 0's
+  /// counts: 0 is never, below 0 by the time of the steps (dist/hang_judge.h).
+  void watch(double timeout_seconds);
+  /// Collective. The orderly end of all talk between ranks.
+  void leave();
 
   /// Collective. Runs `work` on every rank; if it throws on any, all throw AgreedFailure with the lowest failing rank's
   /// error. `work` must not call collectives. For everything that may fail on one rank alone: options, files, memory.
@@ -43,8 +54,10 @@ class Job {
 
  private:
   dist::MpiEnvironment& environment_;
+  dist::ActivityLog activity_;  // the members below note in it
   std::unique_ptr<dist::ControlPlane> control_;
-  std::unique_ptr<dist::Communicator> gradients_;  // last: NCCL's uses control_
+  std::unique_ptr<dist::Communicator> gradients_;  // NCCL's uses control_
+  std::optional<dist::Watch> watch_;
 };
 
 /// Runs a command's body under MPI. Its outcome is the process's exit code: what it returns, the same on all ranks; an

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -17,7 +18,7 @@ namespace lockstep {
 
 namespace {
 
-bool bar_is_drawn = false;
+std::atomic<bool> bar_is_drawn = false;  // messages come from more than one thread
 
 /// The file behind descriptor 2 of the process that started us: under mpirun on this host, mpirun's own standard error.
 std::string standard_error_of_parent() {

@@ -170,6 +170,8 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   start_log(job.rank(), job.world_size());
   TrainInputs in;
   job.together([&] { in.options = parse_train_options(arguments, &in.settings); });
+  job.watch(in.options.hang_timeout);
+  job.activity().phase("loading", dist::Pace::kOpen);
   job.together([&] { load_inputs(in, job); });
   require_equal_ranks(job, in);
   model::set_compute_threads(in.threads.per_rank);
@@ -178,7 +180,7 @@ int train(Job& job, const std::vector<std::string>& arguments) {
     if (job.is_main()) folder.emplace(in);
   });
   model::DistilBert model = make_replicas(job, in);
-  job.connect_gradients(make_gradient_communicator(in.backend, job.control(), model.compute_stream()));
+  job.connect_gradients([&] { return make_gradient_communicator(in.backend, job.control(), model.compute_stream()); });
   if (job.is_main()) print_banner(in, job, model.layout().size);
   if (job.is_main()) warn_about_labels(in);
   if (job.is_main()) warn_about_slow_bfloat16(in);
@@ -187,6 +189,7 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   Trainer trainer(in.options, in.plan, in.data, in.threads, job, model, history);
   const auto publish = [&] { write_model_files(model, *in.tokenizer, in.options.output_dir); };
   const TrainSummary summary = trainer.run(publish, {}, stop_requested);
+  job.activity().phase("writing results", dist::Pace::kOpen);
   job.together([&] {
     if (!job.is_main()) return;
     const RunReport report = report_of(in, job, model);

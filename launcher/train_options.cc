@@ -24,8 +24,8 @@ its examples and its mean loss do not depend on the number of ranks. OUTPUT_DIR
 becomes a Hugging Face model folder; train_config.toml in it repeats the run.
 
 Exit codes: 0 done; 2 usage; 3 settings, model and data do not fit; 4 damaged
-input; 6 a rank was lost; 8 NaN; 9 disk; 75 stopped on request (Ctrl-C under
-launch, SIGUSR1 to mpirun) before the end.)";
+input; 6 a rank was lost; 7 a rank hung; 8 NaN; 9 disk; 75 stopped on request
+(Ctrl-C under launch, SIGUSR1 to mpirun) before the end.)";
 
 void add_data_options(CLI::App& app, TrainOptions& o) {
   const auto group = "Model and data";
@@ -134,6 +134,11 @@ void add_machine_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--ddp_comm_hook", o.ddp_comm_hook, "bf16: gradients are rounded to it to travel; no: they are not")
       ->group(group)
       ->check(CLI::IsMember({"no", "bf16"}));
+  app.add_option("--hang_timeout", o.hang_timeout,
+                 "End the job when a rank makes no progress for this many seconds; auto (-1): the larger of 30 and ten "
+                 "times the slowest recent step; off (0), as for a debugger: never")
+      ->group(group)
+      ->transform(CLI::Transformer({{"auto", "-1"}, {"off", "0"}}));
 }
 
 /// `path`, or the file of that name beside the config file if only that exists.
@@ -163,6 +168,8 @@ void check_counts(const TrainOptions& o) {
   require_range("eval_steps", static_cast<double>(o.eval_steps), 0, 1e9);
   require_range("early_stopping_patience", static_cast<double>(o.early_stopping_patience), 0, 1e9);
   require_range("threads", o.threads, 0, 4096);
+  require(o.hang_timeout == 0 || o.hang_timeout == -1 || (o.hang_timeout >= 1 && o.hang_timeout <= 1e6),
+          formatted("--hang_timeout must be auto, off, or from 1 to 1e+06 seconds, not %g", o.hang_timeout));
   require(o.max_seq_length >= 3, "--max_seq_length must be at least 3: [CLS], one piece, [SEP]");
   require(o.max_train_samples != 0 && o.max_eval_samples != 0,
           "--max_train_samples and --max_eval_samples must not be 0; -1 means all");

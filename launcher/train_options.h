@@ -68,6 +68,7 @@ struct TrainOptions {
   std::string ddp_backend = "auto";  // nccl on GPUs, mpi on CPUs
   double ddp_bucket_cap_mb = 25;
   std::string ddp_comm_hook = "no";  // what gradients travel in: no (fp32), or bf16
+  double hang_timeout = -1;          // seconds; 0: off, -1: by the time of the steps
 };
 
 /// The command's parser, bound to `options`.

@@ -76,7 +76,7 @@ TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& aft
   if (since_log_.examples > 0) log_last_step();
   // An evaluation is due at the last step; a run that was stopped before has trained since its newest one.
   const bool is_cut = stopping_ && (step_ < plan_.total_steps || evaluation_is_due(true));
-  if (job_.is_main() && (!best_.any() || (is_cut && !options_.load_best_model_at_end))) publish();
+  if (job_.is_main() && (!best_.any() || (is_cut && !options_.load_best_model_at_end))) publish_model(publish);
   trace_.finish();
   return {.steps = step_,
           .examples = in_all_.examples,
@@ -91,6 +91,7 @@ TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& aft
 
 StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
   trace_.begin_step(step_ + 1);
+  job_.activity().begin_step(step_ + 1);
   const Trace::Span whole(trace_, formatted("step %lld", static_cast<long long>(step_ + 1)));
   announce(global_batch);
   StepStats stats;
@@ -105,10 +106,12 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
   stats.exposed_seconds = sums[1] / job_.world_size();
   stopping_ = sums[2] > 0;
   {
+    enter("optimizer");
     const Trace::Span span(trace_, "optimizer");
     stats.grad_norm = optimizer_.step(stats.learning_rate);
   }
   stats.step = ++step_;
+  job_.activity().end_step();
   if (!std::isfinite(stats.loss) || !std::isfinite(stats.grad_norm))
     fail_together(
         kNumeric,
@@ -125,6 +128,7 @@ void Trainer::announce(std::span<const int64_t> global_batch) {
 }
 
 void Trainer::finish_reductions() {
+  enter("waiting for gradients");
   {
     const Trace::Span span(trace_, "wait for reductions");
     sync_.finish();
@@ -148,9 +152,11 @@ double Trainer::forward_backward(std::span<const int64_t> share, double gradient
     const auto members = share.subspan(begin, std::min(micro_batch, share.size() - begin));
     const data::PackedBatch batch = data::pack(data_.train, members, options_.max_seq_length);
     const bool last = begin + members.size() == share.size();
+    enter("forward");
     std::optional<Trace::Span> phase(std::in_place, trace_, "forward");
     const auto frontier = [&](int64_t end) {
       if (end == 0) phase.emplace(trace_, "backward");
+      enter("backward");
       if (last) sync_.frontier_moved(end);
     };
     loss_sum += model_.forward_backward(view_of(batch), options_.seed, step_, gradient_scale, frontier);
@@ -187,6 +193,7 @@ bool Trainer::evaluation_is_due(bool end_of_epoch) const {
 }
 
 void Trainer::evaluate(const ModelPublisher& publish) {
+  enter("evaluating");
   progress_.pause();
   std::vector<float> parameters(model_.layout().size);
   model_.get_parameters(parameters);
@@ -206,9 +213,18 @@ void Trainer::evaluate(const ModelPublisher& publish) {
   since_evaluation_ = {};
   if (job_.is_main()) give_new_advice();
   const bool best = best_.observe(result, step_, plan_.epoch_at(step_));
-  if (job_.is_main() && (best || !options_.load_best_model_at_end)) publish();
+  if (job_.is_main() && (best || !options_.load_best_model_at_end)) publish_model(publish);
   job_.control().idle_barrier();  // no reduction is pending while rank 0 writes
   progress_.resume();
+}
+
+void Trainer::enter(std::string_view phase) {
+  job_.activity().phase(phase, dist::Pace::kSteps);
+}
+
+void Trainer::publish_model(const ModelPublisher& publish) {
+  job_.activity().phase("publishing", dist::Pace::kOpen);
+  publish();
 }
 
 void Trainer::give_new_advice() {
@@ -241,6 +257,7 @@ std::optional<EvalResult> Trainer::run_evaluation() {
         evaluate_part(model_, data_.eval, data_.eval_examples,
                       {options_.per_device_eval_batch_size, options_.max_seq_length, job_.rank(), evaluating_ranks},
                       [&](int64_t done) {
+                        job_.activity().progress();
                         progress.update(std::min(done * evaluating_ranks, examples), "");
                         return !(is_cut = asked_to_stop());
                       });

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/sharded_dataset.h"
@@ -80,6 +81,9 @@ class Trainer {
   void observe(const StepStats& stats);
   void log_last_step();
   void evaluate(const ModelPublisher& publish);
+  void publish_model(const ModelPublisher& publish);
+  /// Notes what this rank does from now on, for the case that it hangs.
+  void enter(std::string_view phase);
   std::optional<EvalResult> run_evaluation();
   bool goes_on() const { return step_ < plan_.total_steps && !best_.should_stop() && !stopping_; }
   bool asked_to_stop() const { return stop_requested_ && stop_requested_(); }

@@ -10,6 +10,12 @@
 
 namespace lockstep::tests {
 
+/// How often a test is to repeat what hits a job at some moment.
+inline int repetitions() {
+  const std::string wish = environment("LOCKSTEP_REPETITIONS");
+  return wish.empty() ? 1 : std::stoi(wish);
+}
+
 /// A tiny world whose runs last until somebody ends them.
 class LaunchedWorld : public testing::Test {
  protected:

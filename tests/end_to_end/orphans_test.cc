@@ -10,15 +10,11 @@ namespace lockstep {
 namespace {
 
 using tests::becomes_true;
+using tests::repetitions;
 using tests::SeenProcess;
 using Clock = std::chrono::steady_clock;
 
 constexpr double kAllowedSeconds = 5;
-
-int repetitions() {
-  const std::string wish = tests::environment("LOCKSTEP_REPETITIONS");
-  return wish.empty() ? 1 : std::stoi(wish);
-}
 
 class Orphans : public tests::LaunchedWorld {
  protected:

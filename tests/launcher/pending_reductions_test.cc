@@ -64,7 +64,7 @@ TEST(PendingReductions, AreNoneWhileRankZeroWrites) {
   const TrainingData data = world.training_data();
   std::vector<TimeSpan> pending, alone;
   Job job(tests::mpi());
-  job.connect_gradients(std::make_unique<Witness>(pending));
+  job.connect_gradients([&] { return std::make_unique<Witness>(pending); });
   TrainOptions options;
   options.max_steps = 4;
   options.max_seq_length = 48;

@@ -125,7 +125,7 @@ class RankEquality : public testing::TestWithParam<WayMaker> {
     LOCKSTEP_NEEDS("gpu", way != nullptr, "this host has fewer CUDA devices than ranks");
     shared_job = std::make_unique<Job>(tests::mpi());
     const auto stream = model::DistilBert(tests::TinyWorld::config(), way->device()).compute_stream();
-    job().connect_gradients(way->connect(job().control(), stream));
+    job().connect_gradients([&] { return way->connect(job().control(), stream); });
   }
   void TearDown() override {
     shared_job.reset();
