@@ -1,10 +1,7 @@
 #include "dist/communication_thread.h"
 
 #include <chrono>
-#include <string>
 #include <utility>
-
-#include "dist/error.h"
 
 namespace lockstep::dist {
 
@@ -16,13 +13,10 @@ void CommunicationThread::submit(Task task) {
   changed_.notify_all();
 }
 
-ReductionTimes CommunicationThread::wait(double timeout_seconds) {
+ReductionTimes CommunicationThread::wait() {
   const Clock::time_point begin = Clock::now();
   std::unique_lock lock(mutex_);
-  const std::chrono::duration<double> timeout(timeout_seconds);
-  if (!changed_.wait_for(lock, timeout, [this] { return tasks_.empty(); }))
-    throw CommunicationError("reduction " + std::to_string(times_.size()) +
-                             " of this step: " + message_of_timeout(timeout_seconds));
+  changed_.wait(lock, [this] { return tasks_.empty(); });
   if (error_) std::rethrow_exception(error_);
   return {std::exchange(times_, {}), Clock::now() - begin};
 }

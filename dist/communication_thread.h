@@ -24,9 +24,8 @@ class CommunicationThread {
 
   /// Dropped without a word after a task has thrown: wait() tells.
   void submit(Task task);
-  /// Waits for all tasks submitted so far. Rethrows the first exception of one, also when called again; throws
-  /// CommunicationError after `timeout_seconds`.
-  ReductionTimes wait(double timeout_seconds);
+  /// Waits for all tasks submitted so far. Rethrows the first exception of one, also when called again.
+  ReductionTimes wait();
   /// Drops the tasks that have not begun and asks the running one to stop. False if it still runs after
   /// `deadline_seconds`. No task can be submitted any more.
   bool stop(double deadline_seconds) noexcept;

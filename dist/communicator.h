@@ -52,7 +52,7 @@ class Communicator {
   /// that the backend chooses: up to world_size() - 1 roundings, but the same bits on all ranks.
   virtual void start_all_reduce_sum(std::span<BFloat16> values) = 0;
   /// Returns when every reduction that was started is done, for the host and for work that is queued from then on.
-  /// Throws what a reduction threw, and when the others have not come within the communicator's timeout.
+  /// Throws what a reduction threw. How long others may keep it waiting is for the job's Watch to say.
   virtual ReductionTimes wait() = 0;
   /// Throws std::logic_error while reductions are pending.
   virtual void barrier() = 0;
@@ -86,12 +86,9 @@ class ControlPlane {
   virtual void idle_barrier(double sleep_ms = 2) = 0;
 };
 
-/// How long wait() is patient with other ranks: far longer than ranks drift apart in one step.
-inline constexpr double kTimeoutSeconds = 600;
-
 /// The MPI backends, each on a communicator of its own (MPI_Comm_dup), so that their messages never meet. Collective.
 /// The MpiEnvironment must outlive them; the Communicator must be gone when it is finalized.
-std::unique_ptr<Communicator> make_mpi_communicator(double timeout_seconds = kTimeoutSeconds);
+std::unique_ptr<Communicator> make_mpi_communicator();
 std::unique_ptr<ControlPlane> make_control_plane();
 
 /// A world of one: sums are what is there, in whatever memory. Not collective.
@@ -100,7 +97,6 @@ std::unique_ptr<Communicator> make_solo_communicator();
 struct NcclOptions {
   int device = 0;                  // CUDA's number of it; becomes the calling thread's current device
   void* compute_stream = nullptr;  // the cudaStream_t that makes the gradients; null is the default stream
-  double timeout_seconds = kTimeoutSeconds;
 };
 
 /// Collective. Gradients in device memory, by NCCL, on a stream of its own. `control` must outlive it. Throws

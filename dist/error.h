@@ -1,7 +1,6 @@
 #pragma once
 
 #include <stdexcept>
-#include <string>
 
 namespace lockstep::dist {
 
@@ -9,8 +8,5 @@ namespace lockstep::dist {
 class CommunicationError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
-
-/// "not done within 600 s: another rank is stuck or has left".
-std::string message_of_timeout(double seconds);
 
 }  // namespace lockstep::dist

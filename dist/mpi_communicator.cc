@@ -26,9 +26,7 @@ void add_bfloat16s(void* in, void* in_out, int* count, MPI_Datatype*) {
 /// Reductions run on a thread that waits inside MPI, since MPI moves nothing on while nobody is inside.
 class MpiCommunicator final : public Communicator {
  public:
-  explicit MpiCommunicator(double timeout_seconds) : timeout_seconds_(timeout_seconds) {
-    check(MPI_Op_create(add_bfloat16s, true, &bfloat16_sum_), "MPI_Op_create");
-  }
+  MpiCommunicator() { check(MPI_Op_create(add_bfloat16s, true, &bfloat16_sum_), "MPI_Op_create"); }
   ~MpiCommunicator() override { MpiCommunicator::abort(kAbortExitCode, kAbortDeadlineSeconds); }
   int rank() const override { return comm_.rank(); }
   int world_size() const override { return comm_.world_size(); }
@@ -40,7 +38,7 @@ class MpiCommunicator final : public Communicator {
 
   ReductionTimes wait() override {
     require_usable();
-    ReductionTimes times = thread_.wait(timeout_seconds_);
+    ReductionTimes times = thread_.wait();
     is_pending_ = false;
     return times;
   }
@@ -97,16 +95,15 @@ class MpiCommunicator final : public Communicator {
 
   PrivateComm comm_;
   MPI_Op bfloat16_sum_ = MPI_OP_NULL;  // as comm_, MPI_Finalize releases it
-  double timeout_seconds_;
-  bool is_pending_ = false;  // since a start until its wait(), as on all ranks
+  bool is_pending_ = false;            // since a start until its wait(), as on all ranks
   bool is_aborted_ = false;
   CommunicationThread thread_;  // last: it uses comm_
 };
 
 }  // namespace
 
-std::unique_ptr<Communicator> make_mpi_communicator(double timeout_seconds) {
-  return std::make_unique<MpiCommunicator>(timeout_seconds);
+std::unique_ptr<Communicator> make_mpi_communicator() {
+  return std::make_unique<MpiCommunicator>();
 }
 
 }  // namespace lockstep::dist

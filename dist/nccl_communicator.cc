@@ -67,7 +67,7 @@ class NcclCommunicator final : public Communicator {
   [[noreturn]] void fail(const std::string& call, const std::string& reason) const;
   void require(const Status& status, const char* call) const;
   void require_usable() const;
-  /// Polls until it is done, fails, NCCL reports an error of its own threads or peers, or the timeout has passed.
+  /// Polls until it is done, fails, or NCCL reports an error of its own threads or peers.
   void poll(const char* call, const std::function<Status()>& status);
 
   std::shared_ptr<NcclLibrary> library_;
@@ -152,15 +152,12 @@ double NcclCommunicator::seconds_between(const Handle& from, const Handle& to) {
 
 void NcclCommunicator::poll(const char* call, const std::function<Status()>& status) {
   constexpr double kMaxSleepMs = 0.1;
-  const Clock::time_point begin = Clock::now();
   for (Backoff backoff(kMaxSleepMs);; backoff.pause()) {
     const Status now = status();
     require(now, call);
     // Also when it is done: a collective that NCCL gave up on ends without its sums.
     require(library_->async_error(comm_), call);
     if (now.kind == Status::kDone) return;
-    if (Clock::now() - begin > std::chrono::duration<double>(options_.timeout_seconds))
-      fail(call, message_of_timeout(options_.timeout_seconds));
   }
 }
 

@@ -34,7 +34,6 @@ class FakeNccl final : public NcclLibrary {
 
   std::vector<std::string> misuse;
   std::string async_failure;  // what async_error() reports from now on
-  bool is_stuck = false;      // nothing that is queued ends any more
   int live_handles() const { return live_handles_; }
   bool is_aborted() const { return is_aborted_; }
 

@@ -52,7 +52,7 @@ int wait_for_a_rank_that(MpiEnvironment& mpi, End end) {
 template <typename End>
 int take_a_step_with_a_rank_that(MpiEnvironment& mpi, End end) {
   std::vector<float> gradients(1000);
-  const auto communicator = make_mpi_communicator(1.0);
+  const auto communicator = make_mpi_communicator();
   Reducer reducer(*communicator, {{0, 400}, {400, 1000}}, gradients);
   reducer.mark_ready(0);
   if (mpi.rank() == mpi.world_size() - 1) end();
@@ -76,7 +76,6 @@ int run(const std::string& mode) {
   if (mode == "exits") return wait_for_a_rank_that(mpi, [] { _exit(3); });
   if (mode == "aborts") return wait_for_a_rank_that(mpi, [] { MpiEnvironment::abort_job(9); });
   if (mode == "killed_in_reduction") return take_a_step_with_a_rank_that(mpi, [] { raise(SIGKILL); });
-  if (mode == "stuck_in_step") return take_a_step_with_a_rank_that(mpi, [] { pause(); });
   if (mode == "throws_in_step")
     return take_a_step_with_a_rank_that(mpi, [] { throw std::runtime_error("out of memory"); });
   if (mode == "deadline") abort_under_a_stopped_mpirun();
