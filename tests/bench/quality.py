@@ -10,12 +10,14 @@ that was stopped goes on. PYTHON is the tests' environment (transformers, torch)
 import argparse
 import json
 import pathlib
-import random
 import statistics
 import subprocess
-import tarfile
+import sys
 import time
 
+from imdb_reviews import write_reviews
+
+HERE = pathlib.Path(__file__).resolve().parent
 RECIPE = {"learning_rate": 5e-5, "num_train_epochs": 2, "batch": 16, "length": 128}
 
 
@@ -29,20 +31,6 @@ def parse():
     parser.add_argument("--train", type=int, default=1000)
     parser.add_argument("--eval", type=int, default=2000)
     return parser.parse_args()
-
-
-def write_reviews(archive, count, split, path, seed):
-    """`count` reviews of `split`, half of each label, as JSONL."""
-    reviews = {"neg": [], "pos": []}
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            parts = member.name.split("/")
-            if len(parts) == 4 and parts[1] == split and parts[2] in reviews and member.isfile():
-                reviews[parts[2]].append((member.name, tar.extractfile(member).read().decode("utf-8", "replace")))
-    with open(path, "w") as file:
-        for label, items in reviews.items():
-            for _, text in random.Random(seed).sample(sorted(items), count // 2):
-                file.write(json.dumps({"text": text, "label": label}) + "\n")
 
 
 def run(command):
@@ -64,35 +52,11 @@ def lockstep_run(args, start, seed):
 
 
 def hugging_face_run(args, start, seed):
-    import torch
-    import transformers
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
-
-    transformers.utils.logging.set_verbosity_error()
-    tokenizer = AutoTokenizer.from_pretrained(start)
-
-    class Reviews(torch.utils.data.Dataset):
-        def __init__(self, path):
-            rows = [json.loads(line) for line in open(path)]
-            self.encoded = tokenizer([row["text"] for row in rows], truncation=True, max_length=RECIPE["length"])["input_ids"]
-            self.labels = [int(row["label"] == "pos") for row in rows]
-
-        def __len__(self):
-            return len(self.labels)
-
-        def __getitem__(self, i):
-            return {"input_ids": self.encoded[i], "labels": self.labels[i]}
-
-    arguments = TrainingArguments(output_dir=str(args.work / "hf"), seed=seed, learning_rate=RECIPE["learning_rate"],
-                                  num_train_epochs=RECIPE["num_train_epochs"], per_device_train_batch_size=RECIPE["batch"],
-                                  per_device_eval_batch_size=RECIPE["batch"], eval_strategy="no", save_strategy="no",
-                                  report_to=[], disable_tqdm=True, use_cpu=True, logging_strategy="no")
-    trainer = Trainer(model=AutoModelForSequenceClassification.from_pretrained(start), args=arguments,
-                      train_dataset=Reviews(args.work / "train.jsonl"), eval_dataset=Reviews(args.work / "test.jsonl"),
-                      processing_class=tokenizer,
-                      compute_metrics=lambda p: {"accuracy": float((p.predictions.argmax(-1) == p.label_ids).mean())})
-    trainer.train()
-    result = trainer.evaluate()
+    request = {"model": str(start), "train": str(args.work / "train.jsonl"), "test": str(args.work / "test.jsonl"),
+               "output": str(args.work / "hf"), "length": RECIPE["length"], "batch": RECIPE["batch"],
+               "epochs": RECIPE["num_train_epochs"], "learning_rate": RECIPE["learning_rate"], "seed": seed, "device": "cpu"}
+    done = subprocess.run([sys.executable, HERE / "hf_trainer.py", json.dumps(request)], check=True, capture_output=True, text=True)
+    result = json.loads(done.stdout.splitlines()[-1])
     return result["eval_accuracy"], result["eval_loss"]
 
 
