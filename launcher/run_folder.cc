@@ -43,8 +43,8 @@ RunFolder::RunFolder(const TrainInputs& in) {
   fs::create_directories(folder);
   lock_ = lock(folder / "train.log");
   data::write_file_atomically(folder / "train_config.toml", in.settings);
-  for (const char* file :
-       {"README.md", "trainer_state.json", "all_results.json", "train_results.json", "eval_results.json"})
+  for (const char* file : {"README.md", "profile.json", "trainer_state.json", "all_results.json", "train_results.json",
+                           "eval_results.json"})
     fs::remove(folder / file);
   log_to_file(folder / "train.log");
 }

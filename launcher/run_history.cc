@@ -8,7 +8,7 @@
 
 namespace lockstep {
 
-RunHistory::RunHistory(std::filesystem::path folder) {
+RunHistory::RunHistory(const std::filesystem::path& folder) {
   if (folder.empty()) return;
   file_ = folder / "metrics.jsonl";
   std::ofstream file(file_, std::ios::trunc);
@@ -29,7 +29,10 @@ void RunHistory::add(const TrainRecord& record) {
                          {"grad_norm", record.grad_norm},
                          {"learning_rate", record.learning_rate},
                          {"epoch", rounded(record.epoch, 4)},
-                         {"step", record.step}};
+                         {"step", record.step},
+                         {"samples_per_second", rounded(record.per_second.samples, 3)},
+                         {"tokens_per_second", rounded(record.per_second.tokens, 1)},
+                         {"tflops", rounded(record.per_second.flops / 1e12, 4)}};
   if (record.exposed_communication) json["exposed_communication_s"] = rounded(*record.exposed_communication, 6);
   append(json);
 }

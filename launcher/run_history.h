@@ -11,6 +11,13 @@
 
 namespace lockstep {
 
+/// What was done in one second of training; pauses for evaluations and files do not count.
+struct Throughput {
+  double samples = 0;
+  double tokens = 0;  // without padding: there is none
+  double flops = 0;   // that forward and backward of these tokens need, recomputation and the optimizer not counted
+};
+
 /// One log record of training, Hugging Face's keys.
 struct TrainRecord {
   int64_t step = 0;
@@ -18,6 +25,7 @@ struct TrainRecord {
   double loss = 0;  // mean over the examples since the record before
   double grad_norm = 0;
   double learning_rate = 0;
+  Throughput per_second = {};                        // mean since the record before
   std::optional<double> exposed_communication = {};  // seconds a step, mean since the record before; none with one rank
 };
 
@@ -32,7 +40,7 @@ struct EvalRecord {
 class RunHistory {
  public:
   /// Starts an empty metrics.jsonl in `folder`; an empty path keeps the history in memory only (other ranks).
-  explicit RunHistory(std::filesystem::path folder);
+  explicit RunHistory(const std::filesystem::path& folder);
 
   void add(const TrainRecord& record);
   void add(const EvalRecord& record);

@@ -15,7 +15,8 @@ nlohmann::json training_json(const RunReport& report, const TrainSummary& summar
           {"train_loss", summary.train_loss},
           {"train_runtime", rounded(seconds, 4)},
           {"train_samples", report.plan.examples},
-          {"train_samples_per_second", rounded(static_cast<double>(summary.examples) / seconds, 3)},
+          {"train_samples_per_second", rounded(summary.per_second.samples, 3)},
+          {"train_tokens_per_second", rounded(summary.per_second.tokens, 3)},
           {"train_steps_per_second", rounded(static_cast<double>(summary.steps) / seconds, 3)}};
 }
 

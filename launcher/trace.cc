@@ -1,10 +1,6 @@
 #include "launcher/trace.h"
 
-#include <charconv>
-
 #include "data/atomic_file.h"
-#include "launcher/errors.h"
-#include "launcher/format.h"
 #include "launcher/log.h"
 
 namespace lockstep {
@@ -15,35 +11,17 @@ namespace {
 constexpr double kBarrierSleepMs = 0.05;
 
 void write_file(const std::filesystem::path& file, const std::vector<std::string>& ranks) {
-  if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path());
   data::write_file_atomically(file, join_traces(ranks).dump() + "\n");
 }
 
 }  // namespace
 
-StepRange parse_step_range(const std::string& text) {
-  StepRange range;
-  const char* const end = text.data() + text.size();
-  const auto first = std::from_chars(text.data(), end, range.first);
-  if (first.ec == std::errc() && first.ptr != end && *first.ptr == ':') {
-    const auto last = std::from_chars(first.ptr + 1, end, range.last);
-    if (last.ec == std::errc() && last.ptr == end && range.first >= 1 && range.last >= range.first) return range;
-  }
-  throw UsageError("--trace_steps " + text +
-                   ": expected FIRST:LAST, steps counted from 1 with FIRST not after LAST, such as 3:6");
-}
-
-Trace::Trace(Job& job, std::filesystem::path file, StepRange steps)
-    : job_(job), file_(std::move(file)), steps_(steps), is_written_(file_.empty()) {
-  if (file_.empty()) return;
-  job_.together([&] {
-    if (job_.is_main()) write_file(file_, {});
-  });
-}
+Trace::Trace(Job& job, std::filesystem::path file, int64_t steps)
+    : job_(job), file_(std::move(file)), last_step_(steps + 1), is_written_(steps == 0) {}
 
 void Trace::begin_step(int64_t step) {
-  if (step > steps_.last && !is_written_) write();
-  is_on_ = !is_written_ && step >= steps_.first;
+  if (step > last_step_ && !is_written_) write();
+  is_on_ = !is_written_ && step > 1;
 }
 
 void Trace::finish() {
@@ -72,10 +50,9 @@ void Trace::write() {
     if (job_.is_main()) write_file(file_, ranks);
   });
   if (job_.is_main() && events_.empty())
-    log_warning(formatted("--trace_steps: the run ended before step %lld; %s is empty",
-                          static_cast<long long>(steps_.first), file_.c_str()));
+    log_warning("--profile: the run had no second step; " + file_.string() + " is empty");
   if (job_.is_main() && !events_.empty())
-    log_info("the trace is in " + file_.string() + "; https://ui.perfetto.dev shows it");
+    log_info("the profile is in " + file_.string() + "; https://ui.perfetto.dev shows it");
   events_.clear();
 }
 

@@ -11,22 +11,12 @@
 
 namespace lockstep {
 
-/// Optimizer steps, counted from 1, both ends included.
-struct StepRange {
-  int64_t first = 1;
-  int64_t last = 0;
-};
-
-/// From "3:6"; throws UsageError naming --trace_steps.
-StepRange parse_step_range(const std::string& text);
-
 /// Records on every rank what a few steps did when, and writes one file for all ranks. Costs nothing outside these
 /// steps. One thread calls.
 class Trace {
  public:
-  /// Collective. Without a `file` nothing is ever recorded. Rank 0 begins the file at once: a place that cannot be
-  /// written is told before hours of training. `job` must outlive it.
-  Trace(Job& job, std::filesystem::path file, StepRange steps);
+  /// Collective. Records steps 2 to `steps` + 1: the first one warms up. `job` must outlive it.
+  Trace(Job& job, std::filesystem::path file, int64_t steps);
 
   /// Collective, before every step. Writes the file once the last of the steps, and what followed it, is over.
   void begin_step(int64_t step);
@@ -54,7 +44,7 @@ class Trace {
 
   Job& job_;
   std::filesystem::path file_;
-  StepRange steps_;
+  int64_t last_step_;
   bool is_on_ = false;
   bool is_written_ = false;
   std::vector<TraceEvent> events_;

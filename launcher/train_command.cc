@@ -126,7 +126,7 @@ std::string results_text(const TrainInputs& in, const RunHistory& history, const
       formatted("\n%s: %lld training and %zu %s examples, %s", printable_text(report.dataset_name).c_str(),
                 static_cast<long long>(in.plan.examples), in.data.eval_examples.size(), in.eval_split.c_str(),
                 printable_text(report.base_model).c_str());
-  const std::string table = results_table(heading, history.evaluations(), summary.best.step(), in.published) + "\n";
+  std::string table = results_table(heading, history.evaluations(), summary.best.step(), in.published) + "\n";
   const EvalRecord* delivered = delivered_evaluation(report, history, summary);
   if (delivered == nullptr) return table;
   return table + formatted("* best by %s%s. Delivered: epoch %.2f, accuracy %s\n\n%s\n", summary.best.metric().c_str(),
@@ -160,10 +160,11 @@ std::string closing_words(const TrainInputs& in, const TrainSummary& summary, in
                       static_cast<long long>(in.options.early_stopping_patience));
   if (summary.stopped_on_request) text += words_on_stop(in, summary);
   if (world_size > 1) text += exposed_words(summary);
-  return text + formatted("trained %lld steps in %s, %.2f examples/s; the model is in %s\n",
-                          static_cast<long long>(summary.steps), format_duration(summary.train_seconds).c_str(),
-                          static_cast<double>(summary.examples) / std::max(summary.train_seconds, 1e-9),
-                          in.options.output_dir.c_str());
+  const Throughput& speed = summary.per_second;
+  return text +
+         formatted("trained %lld steps in %s, %.2f examples/s, %.0f tokens/s, %.3f TFLOP/s; the model is in %s\n",
+                   static_cast<long long>(summary.steps), format_duration(summary.train_seconds).c_str(), speed.samples,
+                   speed.tokens, speed.flops / 1e12, in.options.output_dir.c_str());
 }
 
 int train(Job& job, const std::vector<std::string>& arguments) {

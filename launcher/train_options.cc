@@ -5,7 +5,6 @@
 #include "launcher/command_line.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
-#include "launcher/trace.h"
 
 namespace lockstep {
 
@@ -113,11 +112,10 @@ void add_evaluation_options(CLI::App& app, TrainOptions& o) {
 void add_machine_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--logging_steps", o.logging_steps, "Steps between log records")->group("Log");
   app.add_flag("--disable_tqdm", o.disable_tqdm, "No progress bar")->group("Log");
-  app.add_option("--trace", o.trace,
-                 "Write what every rank did when in a few steps, as Chrome trace events for ui.perfetto.dev")
-      ->group("Log")
-      ->type_name("FILE");
-  app.add_option("--trace_steps", o.trace_steps, "FIRST:LAST, the steps that --trace shows, counted from 1")
+  app.add_option(
+         "--profile", o.profile,
+         "Write what every rank did when in this many steps, the first one left out, to OUTPUT_DIR/profile.json, "
+         "which ui.perfetto.dev shows; 0: no")
       ->group("Log");
   const auto group = "Machine";
   app.add_option("--device", o.device, "auto, cpu or cuda")
@@ -190,7 +188,6 @@ void check_rates(const TrainOptions& o) {
 }
 
 void check(const TrainOptions& o) {
-  parse_step_range(o.trace_steps);
   check_counts(o);
   check_rates(o);
   require(o.eval_strategy != "no" || (!o.load_best_model_at_end && o.early_stopping_patience == 0),

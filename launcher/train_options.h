@@ -58,8 +58,7 @@ struct TrainOptions {
   // Log
   int64_t logging_steps = 500;
   bool disable_tqdm = false;
-  std::string trace;                 // file; empty: none
-  std::string trace_steps = "1:10";  // see parse_step_range()
+  int64_t profile = 0;  // steps to write to profile.json
 
   // Machine
   std::string device = "auto";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <span>
 
@@ -34,14 +35,18 @@ ProgressStyle style_for(const TrainOptions& options, const Job& job) {
 
 }  // namespace
 
-void Trainer::LossMean::add(const StepStats& stats) {
-  sum += stats.loss * static_cast<double>(stats.examples);
+void Trainer::Window::add(const StepStats& stats) {
+  ++steps;
   examples += stats.examples;
+  tokens += stats.tokens;
+  loss_sum += stats.loss * static_cast<double>(stats.examples);
+  flops += stats.flops;
+  exposed_sum += stats.exposed_seconds;
 }
 
-void Trainer::ExposedMean::add(double seconds) {
-  sum += seconds;
-  ++steps;
+Throughput Trainer::Window::per_second(double now) const {
+  const double seconds = std::max(now - began, 1e-9);
+  return {static_cast<double>(examples) / seconds, static_cast<double>(tokens) / seconds, flops / seconds};
 }
 
 Trainer::Trainer(const TrainOptions& options, const RunPlan& plan, const TrainingData& data, const ThreadPlan& threads,
@@ -55,7 +60,7 @@ Trainer::Trainer(const TrainOptions& options, const RunPlan& plan, const Trainin
       history_(history),
       optimizer_(model, adamw_options(options)),
       sync_(model, job.gradients(), {options.ddp_bucket_cap_mb, options.ddp_comm_hook == "bf16"}),
-      trace_(job, options.trace, parse_step_range(options.trace_steps)),
+      trace_(job, std::filesystem::path(options.output_dir) / "profile.json", options.profile),
       best_(options.metric_for_best_model, options.early_stopping_patience, options.early_stopping_threshold),
       progress_(style_for(options, job), "training", plan.total_steps, "steps") {}
 
@@ -79,25 +84,29 @@ TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& aft
   if (job_.is_main() && (!best_.any() || (is_cut && !options_.load_best_model_at_end))) publish_model(publish);
   trace_.finish();
   return {.steps = step_,
-          .examples = in_all_.examples,
-          .train_loss = in_all_.mean(),
+          .train_loss = in_all_.loss(),
           .train_seconds = progress_.seconds(),
+          .per_second = in_all_.per_second(progress_.seconds()),
           .stopped_early = !is_cut && step_ < plan_.total_steps,
           .stopped_on_request = is_cut,
           .best = best_,
           .advice = advice_to_repeat(),
-          .exposed_seconds = exposed_in_all_.mean()};
+          .exposed_seconds = in_all_.exposed_seconds()};
 }
 
 StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
   trace_.begin_step(step_ + 1);
   job_.activity().begin_step(step_ + 1);
-  const Trace::Span whole(trace_, formatted("step %lld", static_cast<long long>(step_ + 1)));
+  const Trace::Span whole(trace_, "step " + std::to_string(step_ + 1));
   announce(global_batch);
   StepStats stats;
   stats.examples = static_cast<int64_t>(global_batch.size());
   stats.learning_rate = plan_.schedule.at(step_);
-  const auto share = data::share_of_rank(global_batch, work_of(global_batch), job_.rank(), job_.world_size());
+  const std::vector<double> work = work_of(global_batch);
+  stats.flops = 3 * std::accumulate(work.begin(), work.end(), 0.0);  // backward is two products for forward's one
+  for (const int64_t example : global_batch)
+    stats.tokens += length_of(example);
+  const auto share = data::share_of_rank(global_batch, work, job_.rank(), job_.world_size());
   const double local_loss = forward_backward(share, 1.0 / static_cast<double>(stats.examples));
   finish_reductions();
   const auto sums =
@@ -124,6 +133,7 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
 /// Every rank knows the words of every rank's examples, so that only their gradients have to travel.
 void Trainer::announce(std::span<const int64_t> global_batch) {
   if (job_.world_size() == 1) return;
+  const Trace::Span span(trace_, "data");
   sync_.begin_step(data::distinct_ids(data::pack(data_.train, global_batch, options_.max_seq_length).ids));
 }
 
@@ -138,11 +148,13 @@ void Trainer::finish_reductions() {
 
 std::vector<double> Trainer::work_of(std::span<const int64_t> examples) const {
   std::vector<double> work;
-  for (const int64_t example : examples) {
-    const auto length = std::min<int64_t>(options_.max_seq_length, std::ssize(data_.train.ids(example)));
-    work.push_back(model::arithmetic_of(model_.config(), length));
-  }
+  for (const int64_t example : examples)
+    work.push_back(model::arithmetic_of(model_.config(), length_of(example)));
   return work;
+}
+
+int64_t Trainer::length_of(int64_t example) const {
+  return std::min<int64_t>(options_.max_seq_length, std::ssize(data_.train.ids(example)));
 }
 
 double Trainer::forward_backward(std::span<const int64_t> share, double gradient_scale) {
@@ -150,10 +162,11 @@ double Trainer::forward_backward(std::span<const int64_t> share, double gradient
   double loss_sum = 0;
   for (size_t begin = 0; begin < std::max<size_t>(1, share.size()); begin += micro_batch) {
     const auto members = share.subspan(begin, std::min(micro_batch, share.size() - begin));
+    std::optional<Trace::Span> phase(std::in_place, trace_, "data");
     const data::PackedBatch batch = data::pack(data_.train, members, options_.max_seq_length);
     const bool last = begin + members.size() == share.size();
     enter("forward");
-    std::optional<Trace::Span> phase(std::in_place, trace_, "forward");
+    phase.emplace(trace_, "forward");
     const auto frontier = [&](int64_t end) {
       if (end == 0) phase.emplace(trace_, "backward");
       enter("backward");
@@ -165,25 +178,24 @@ double Trainer::forward_backward(std::span<const int64_t> share, double gradient
 }
 
 void Trainer::observe(const StepStats& stats) {
-  for (LossMean* mean : {&since_log_, &since_evaluation_, &in_all_})
-    mean->add(stats);
-  for (ExposedMean* mean : {&exposed_since_log_, &exposed_in_all_})
-    mean->add(stats.exposed_seconds);
+  for (Window* window : {&since_log_, &since_evaluation_, &in_all_})
+    window->add(stats);
   smoothed_loss_ = stats.step == 1 ? stats.loss : 0.9 * smoothed_loss_ + 0.1 * stats.loss;
-  progress_.update(stats.step, formatted("loss %.4f | epoch %.2f/%g | %.1f examples/s | lr %.2e", smoothed_loss_,
-                                         plan_.epoch_at(stats.step), plan_.epoch_at(plan_.total_steps),
-                                         static_cast<double>(in_all_.examples) / std::max(progress_.seconds(), 1e-9),
-                                         stats.learning_rate));
+  const Throughput speed = in_all_.per_second(progress_.seconds());
+  progress_.update(stats.step, formatted("loss %.4f | epoch %.2f/%g | %.1f examples/s, %.0f tokens/s | lr %.2e",
+                                         smoothed_loss_, plan_.epoch_at(stats.step), plan_.epoch_at(plan_.total_steps),
+                                         speed.samples, speed.tokens, stats.learning_rate));
   last_ = stats;
   if (stats.step % options_.logging_steps == 0) log_last_step();
 }
 
 void Trainer::log_last_step() {
-  TrainRecord record{last_.step, plan_.epoch_at(last_.step), since_log_.mean(), last_.grad_norm, last_.learning_rate};
-  if (job_.world_size() > 1) record.exposed_communication = exposed_since_log_.mean();
+  TrainRecord record{last_.step, plan_.epoch_at(last_.step), since_log_.loss(), last_.grad_norm, last_.learning_rate};
+  const double now = progress_.seconds();
+  record.per_second = since_log_.per_second(now);
+  if (job_.world_size() > 1) record.exposed_communication = since_log_.exposed_seconds();
   history_.add(record);
-  since_log_ = {};
-  exposed_since_log_ = {};
+  since_log_ = {.began = now};
 }
 
 bool Trainer::evaluation_is_due(bool end_of_epoch) const {
@@ -202,12 +214,12 @@ void Trainer::evaluate(const ModelPublisher& publish) {
   stopping_ = !evaluation;
   if (stopping_) return progress_.resume();
   const EvalResult& result = *evaluation;
-  history_.add(EvalRecord{step_, plan_.epoch_at(step_), since_evaluation_.mean(), result});
+  history_.add(EvalRecord{step_, plan_.epoch_at(step_), since_evaluation_.loss(), result});
   if (job_.is_main())
     log_info(
         formatted("epoch %.2f, step %lld: training loss %.4f | eval loss %.4f, precision %.4f, recall %.4f, F1 %.4f, "
                   "accuracy %.4f (%s)",
-                  plan_.epoch_at(step_), static_cast<long long>(step_), since_evaluation_.mean(), result.loss,
+                  plan_.epoch_at(step_), static_cast<long long>(step_), since_evaluation_.loss(), result.loss,
                   result.metrics.precision, result.metrics.recall, result.metrics.f1, result.metrics.accuracy,
                   format_duration(result.seconds).c_str()));
   since_evaluation_ = {};

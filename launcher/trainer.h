@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -34,7 +35,9 @@ struct TrainingData {
 struct StepStats {
   int64_t step = 0;  // from 1: steps done
   int64_t examples = 0;
-  double loss = 0;  // mean over the global batch
+  int64_t tokens = 0;
+  double flops = 0;  // forward and backward of all ranks' examples
+  double loss = 0;   // mean over the global batch
   double grad_norm = 0;
   double learning_rate = 0;
   double exposed_seconds = 0;  // that it stood still for gradients on their way; mean over ranks
@@ -42,9 +45,9 @@ struct StepStats {
 
 struct TrainSummary {
   int64_t steps = 0;
-  int64_t examples = 0;
   double train_loss = 0;  // mean over all examples seen
   double train_seconds = 0;
+  Throughput per_second;
   bool stopped_early = false;       // no better evaluation came
   bool stopped_on_request = false;  // before the end; in that case also before an evaluation that was due
   BestModel best{"loss", 0, 0};
@@ -75,6 +78,7 @@ class Trainer {
  private:
   StepStats train_step(std::span<const int64_t> global_batch);
   std::vector<double> work_of(std::span<const int64_t> examples) const;
+  int64_t length_of(int64_t example) const;
   double forward_backward(std::span<const int64_t> share, double gradient_scale);
   void announce(std::span<const int64_t> global_batch);
   void finish_reductions();
@@ -108,22 +112,18 @@ class Trainer {
   int64_t step_ = 0;       // steps done
   StepStats last_;
 
-  /// Sums over examples, since the record that they go into.
-  struct LossMean {
-    double sum = 0;
-    int64_t examples = 0;
+  /// Sums over the steps that go into one record.
+  struct Window {
+    double began = 0;  // seconds of training before it
+    int64_t steps = 0, examples = 0, tokens = 0;
+    double loss_sum = 0, flops = 0, exposed_sum = 0;
+
     void add(const StepStats& stats);
-    double mean() const { return examples > 0 ? sum / static_cast<double>(examples) : 0; }
+    double loss() const { return loss_sum / static_cast<double>(std::max<int64_t>(examples, 1)); }
+    double exposed_seconds() const { return exposed_sum / static_cast<double>(std::max<int64_t>(steps, 1)); }
+    Throughput per_second(double now) const;
   };
-  LossMean since_log_, since_evaluation_, in_all_;
-  /// Mean over steps of the time that they stood still for gradients on their way.
-  struct ExposedMean {
-    double sum = 0;
-    int64_t steps = 0;
-    void add(double seconds);
-    double mean() const { return steps > 0 ? sum / static_cast<double>(steps) : 0; }
-  };
-  ExposedMean exposed_since_log_, exposed_in_all_;
+  Window since_log_, since_evaluation_, in_all_;
   double smoothed_loss_ = 0;
   std::map<std::string, int64_t> advice_given_;  // topic -> step
 };

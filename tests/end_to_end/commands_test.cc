@@ -303,17 +303,10 @@ TEST_F(Commands, AnOutputFolderThatCannotBeMadeIsNamedWithItsOwnCode) {
   expect_failure(outcome, kStorage, {"/proc/lockstep"});
 }
 
-TEST_F(Commands, ATraceThatCannotBeWrittenEndsTheRunBeforeItTrains) {
-  const Outcome outcome = mpirun(2, train_arguments("untraced") + " --trace /proc/lockstep/trace.json");
-  expect_failure(outcome, kStorage, {"/proc/lockstep"});
-  EXPECT_THAT(tests::read_file(world_->path("untraced/metrics.jsonl")), testing::IsEmpty());
-}
-
-TEST_F(Commands, ATraceOfStepsThatTheRunDoesNotReachIsToldAsEmpty) {
-  const Outcome outcome = lockstep(train_arguments("short") + " --max_steps 2 --trace_steps 5:6 --trace " +
-                                   world_->path("short/trace.json"));
+TEST_F(Commands, AProfileOfARunWithoutASecondStepIsToldAsEmpty) {
+  const Outcome outcome = lockstep(train_arguments("short") + " --max_steps 1 --profile 3");
   EXPECT_EQ(outcome.exit_code, 0);
-  EXPECT_THAT(outcome.output, HasSubstr("the run ended before step 5"));
+  EXPECT_THAT(outcome.output, HasSubstr("the run had no second step"));
 }
 
 TEST(Program, WithoutACommandItExplainsItself) {

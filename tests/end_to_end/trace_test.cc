@@ -27,14 +27,14 @@ TEST(Trace, OfTwoRanksShowsReductionsWhileBackwardRuns) {
   LOCKSTEP_NEEDS("python", tests::run(tests::quoted(python) + " -c ''").exit_code == 0,
                  "no Python starts as " + python);
   const tests::TinyWorld world;
-  const std::string file = world.path("traces/run.json");
+  const std::string file = world.path("run/profile.json");
   const tests::Outcome trained =
       tests::mpirun(2, "train --model_name_or_path " + write_larger_model(world) + " --dataset " +
                            world.dataset_folder() + " --output_dir " + world.path("run") +
                            " --global_batch_size 16 --max_steps 5 --max_seq_length 48 --ddp_bucket_cap_mb 2" +
-                           " --eval_strategy steps --eval_steps 4 --trace_steps 2:4 --trace " + file);
+                           " --eval_strategy steps --eval_steps 4 --profile 3");
   ASSERT_EQ(trained.exit_code, 0) << trained.output;
-  EXPECT_NE(trained.output.find("the trace is in " + file), std::string::npos) << trained.output;
+  EXPECT_NE(trained.output.find("the profile is in " + file), std::string::npos) << trained.output;
   const tests::Outcome checked = tests::run(tests::quoted(python) + " " + tests::environment("LOCKSTEP_SOURCE") +
                                             "/tests/end_to_end/check_trace.py " + file + " 2 4");
   EXPECT_EQ(checked.exit_code, 0) << checked.output;

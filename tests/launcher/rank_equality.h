@@ -200,6 +200,24 @@ TEST_P(RankEquality, EvaluationByAllRanksGivesTheNumbersOfRankZero) {
   EXPECT_NEAR(results[0].loss, results[1].loss, 1e-9);  // sums of doubles in another order
 }
 
+TEST_P(RankEquality, ThroughputCountsTheTokensOfAllRanks) {
+  const TrainingData data = world_.training_data();
+  TrainOptions options = options_with(data.train.size());
+  options.max_steps = 1;
+  options.max_seq_length = 20;
+  int64_t tokens = 0;
+  for (int64_t i = 0; i < data.train.size(); ++i)
+    tokens += std::min<int64_t>(20, std::ssize(data.train.ids(i)));
+  model::DistilBert model = fresh_model(world_, options);
+  const RunPlan plan = make_run_plan(options, data.train.size(), job().world_size());
+  const ThreadPlan threads{1, 1};
+  RunHistory history({});
+  Trainer(options, plan, data, threads, job(), model, history).run([] {});
+  const Throughput speed = history.training().back().per_second;
+  EXPECT_NEAR(speed.tokens / speed.samples, static_cast<double>(tokens) / static_cast<double>(data.train.size()), 1e-9);
+  EXPECT_GT(speed.flops, speed.tokens);
+}
+
 /// How far a run comes whose last rank, or whose first, wants to stop once `step` steps are done.
 TrainSummary run_until(const tests::TinyWorld& world, const TrainOptions& options, int asking_rank, int64_t step,
                        RunHistory& history, int* published = nullptr) {

@@ -48,8 +48,8 @@ class Report : public testing::Test {
       summary_.best.observe(record.result, record.step, record.epoch);
     }
     summary_.steps = 376;
-    summary_.examples = 6000;
     summary_.train_seconds = 60;
+    summary_.per_second = {100, 27000, 1e12};
   }
 
   RunReport report_;
@@ -101,7 +101,10 @@ TEST_F(Report, HistoryIsWrittenThroughAsItComes) {
   EXPECT_EQ(line["loss"], 0.6931);
   EXPECT_EQ(line["step"], 20);
   EXPECT_FALSE(line.contains("exposed_communication_s"));
-  history.add(TrainRecord{40, 0.2, 0.69314, 2.5, 1e-5, 0.0123456789});
+  history.add(TrainRecord{40, 0.2, 0.69314, 2.5, 1e-5, {5.5, 1512.5, 0.25e12}, 0.0123456789});
+  EXPECT_EQ(history.log()[1]["samples_per_second"], 5.5);
+  EXPECT_EQ(history.log()[1]["tokens_per_second"], 1512.5);
+  EXPECT_EQ(history.log()[1]["tflops"], 0.25);
   EXPECT_EQ(history.log()[1]["exposed_communication_s"], 0.012346);
 }
 

@@ -1,8 +1,6 @@
-#include "launcher/trace.h"
+#include "launcher/trace_json.h"
 
 #include <gtest/gtest.h>
-
-#include "launcher/errors.h"
 
 namespace lockstep {
 namespace {
@@ -60,14 +58,6 @@ TEST(TraceJson, ShowsBytesAndInstants) {
   EXPECT_EQ(written[0]["args"]["bytes"], 4096);
   EXPECT_EQ(written[0]["tid"], 1);
   EXPECT_EQ(written[1]["ph"], "i");
-}
-
-TEST(TraceSteps, AreARangeCountedFromOne) {
-  EXPECT_EQ(parse_step_range("3:6").first, 3);
-  EXPECT_EQ(parse_step_range("3:6").last, 6);
-  EXPECT_EQ(parse_step_range("7:7").last, 7);
-  for (const char* bad : {"", "3", "3:", ":6", "6:3", "0:3", "a:b", "3:6x", "3-6", "3:6:9", "-1:2"})
-    EXPECT_THROW(parse_step_range(bad), UsageError) << bad;
 }
 
 }  // namespace
