@@ -119,8 +119,7 @@ std::optional<Review> CsvReader::next() {
     throw DataError(records_.place() + ": " + std::to_string(fields->size()) + " fields, but the header has " +
                     std::to_string(header_.size()) + "; a text with commas or line ends needs quotes around it");
   if ((*fields)[label_].empty()) throw DataError(records_.place() + ": the label is empty");
-  return make_review(std::move((*fields)[text_]), std::move((*fields)[label_]),
-                     file_name_ + ":" + std::to_string(row_));
+  return make_review((*fields)[text_], (*fields)[label_], file_name_ + ":" + std::to_string(row_));
 }
 
 }  // namespace lockstep::data

@@ -37,7 +37,7 @@ class Fields {
     return at(key).get<std::string>();
   }
   std::string sha256(const std::string& key) {
-    const std::string hex = text(key);
+    std::string hex = text(key);
     if (hex.size() != 64 || hex.find_first_not_of("0123456789abcdef") != std::string::npos)
       fail(path(key) + " is not a sha256 in lower-case hex");
     return hex;

@@ -92,17 +92,16 @@ Review JsonlReader::parse_line() {
     if (row_ == 1) throw ContractError(message);  // the file has other columns; later it is one damaged row
     throw DataError(message);
   }
-  Json& text = object[columns_.text];
+  const Json& text = object[columns_.text];
   const Json& label = object[columns_.label];
   if (!text.is_string()) throw DataError(place() + ": the text is " + text.type_name() + "; expected a string");
   if (!label.is_string() && !label.is_number_integer())
     throw DataError(place() + ": the label is " + label.dump() + "; expected a string or an integer");
-  std::string name = label.is_string() ? label.get<std::string>() : label.dump();
+  const std::string name = label.is_string() ? label.get<std::string>() : label.dump();
   if (name.empty()) throw DataError(place() + ": the label is empty");
   if (std::ssize(text.get_ref<const std::string&>()) > kMaxReviewBytes)
     throw DataError(place() + ": the text has more than " + std::to_string(kMaxReviewBytes) + " bytes");
-  Review review =
-      make_review(std::move(text.get_ref<std::string&>()), std::move(name), file_name_ + ":" + std::to_string(row_));
+  Review review = make_review(text.get_ref<const std::string&>(), name, file_name_ + ":" + std::to_string(row_));
   review.invalid_utf8 = replaced > 0;
   return review;
 }

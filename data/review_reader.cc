@@ -21,7 +21,7 @@ std::unique_ptr<ReviewReader> open_review_file(const std::filesystem::path& file
                       "\" is not known; expected .csv, .jsonl or .json (one object per line)");
 }
 
-Review make_review(std::string bytes, std::string label, std::string id) {
+Review make_review(const std::string& bytes, const std::string& label, std::string id) {
   Review review;
   review.sha256 = sha256_of(bytes);
   int64_t replaced = 0;

@@ -32,6 +32,6 @@ struct Columns {
 std::unique_ptr<ReviewReader> open_review_file(const std::filesystem::path& file, const Columns& columns);
 
 /// Hashes `bytes`, then makes them valid UTF-8. What every reader ends with.
-Review make_review(std::string bytes, std::string label, std::string id);
+Review make_review(const std::string& bytes, const std::string& label, std::string id);
 
 }  // namespace lockstep::data

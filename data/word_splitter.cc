@@ -59,7 +59,7 @@ void WordSplitter::append_words(std::string_view text, std::string& words) const
 
 void WordSplitter::append_ascii_words(std::string_view text, std::string& words) const {
   for (char c : text) {
-    switch (kAsciiKinds[static_cast<size_t>(c)]) {
+    switch (kAsciiKinds[static_cast<unsigned char>(c)]) {
       case Kind::kLetter:
         words += options_.do_lower_case && c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
         break;

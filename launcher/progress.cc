@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -75,7 +76,7 @@ std::string fitted(const std::string& line, size_t columns) {
 }
 
 std::string format_duration(double seconds) {
-  const auto total = static_cast<long long>(std::max(seconds, 0.0) + 0.5);
+  const long long total = std::llround(std::max(seconds, 0.0));
   const std::string minutes = formatted("%02lld:%02lld", total / 60 % 60, total % 60);
   return total >= 3600 ? formatted("%lld:", total / 3600) + minutes : minutes;
 }
@@ -124,7 +125,7 @@ std::string Progress::render(int64_t done, const std::string& details) const {
   std::string bar;
   if (style_ == ProgressStyle::kBar) {
     constexpr int kWidth = 10;
-    const int full = static_cast<int>(share * kWidth + 0.5);
+    const auto full = std::lround(share * kWidth);
     for (int i = 0; i < kWidth; ++i)
       bar += i < full ? "━" : "─";
     bar += ' ';

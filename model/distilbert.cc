@@ -99,8 +99,8 @@ std::span<const float> values_of(const at::Tensor& tensor) {
 
 }  // namespace
 
-DistilBert::Impl::Impl(DistilBertConfig config_, const std::string& device_name, Precision precision)
-    : config(std::move(config_)),
+DistilBert::Impl::Impl(DistilBertConfig given, const std::string& device_name, Precision precision)
+    : config(std::move(given)),
       layout(make_layout(config)),
       device(made_current(device_of(device_name))),
       parameters(at::zeros({layout.size}, at::TensorOptions(device).dtype(at::kFloat))),

@@ -34,8 +34,9 @@ void fill_normal(std::span<float> values, uint64_t seed, int64_t stream, double 
 void fill_sinusoidal(std::span<float> values, int64_t dim) {
   for (size_t i = 0; i < values.size(); ++i) {
     const auto column = static_cast<int64_t>(i) % dim;
-    const auto position = static_cast<double>(static_cast<int64_t>(i) / dim);
-    const double angle = position / std::pow(10000.0, 2.0 * static_cast<double>(column / 2) / static_cast<double>(dim));
+    const int64_t position = static_cast<int64_t>(i) / dim, pair = column / 2;
+    const double power = 2.0 * static_cast<double>(pair) / static_cast<double>(dim);
+    const double angle = static_cast<double>(position) / std::pow(10000.0, power);
     values[i] = static_cast<float>(column % 2 == 0 ? std::sin(angle) : std::cos(angle));
   }
 }

@@ -31,9 +31,9 @@ std::vector<Run> runs_of(const ParameterLayout& layout, bool any_decay) {
 }  // namespace
 
 struct AdamW::Impl {
-  Impl(DistilBert& model_, AdamWOptions options_)
-      : model(*model_.impl_),
-        options(options_),
+  Impl(DistilBert& trained, AdamWOptions given)
+      : model(*trained.impl_),
+        options(given),
         runs(runs_of(model.layout, options.weight_decay != 0)),
         m(at::zeros_like(model.parameters)),
         v(at::zeros_like(model.parameters)) {}

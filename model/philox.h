@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 
 #include "model/dropout.h"
@@ -58,7 +59,7 @@ inline PhiloxWords mask_counter(const DropoutKey& key, uint32_t block) {
 
 /// A draw below this drops its element.
 inline uint32_t drop_threshold(double p) {
-  return static_cast<uint32_t>(p * 65536 + 0.5);
+  return static_cast<uint32_t>(std::lround(p * 65536));
 }
 
 }  // namespace lockstep::model

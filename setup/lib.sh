@@ -26,8 +26,8 @@ export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache} CCACHE_SLOPPINESS=pch_defines,tim
 # What the program is built from. HDF5 is the serial one: ranks read, only `prepare` writes.
 build_packages=(g++ cmake ninja-build ccache git pkg-config ca-certificates python3 python3-venv libopenmpi-dev openmpi-bin
   libhdf5-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libutf8proc-dev zlib1g-dev libssl-dev)
-# What only the tests and benchmarks use.
-test_packages=(libgtest-dev libgmock-dev libbenchmark-dev clang-format procps patchelf)
+# What only the tests and benchmarks use. Older clang-tidys do not know std::source_location.
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy-16 procps patchelf)
 
 # exclusively COMMAND...: one set-up at a time in this cache. The lock ends with the command: training never holds it.
 exclusively() { (flock 9 && "$@" 9>&-) 9>"$cache/lock"; }
@@ -100,20 +100,26 @@ build_jobs() {
   echo $((memory < 1 ? 1 : memory < $(cores) ? memory : $(cores)))
 }
 
+# configure FOLDER CMAKE_ARGUMENT...: where the arguments are new.
+configure() {
+  local folder=$1
+  shift
+  local stamp=$folder/configured-with arguments="$root $venv $*"
+  if [ -f "$folder/build.ninja" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$arguments" ]; then return; fi
+  say "configuring $folder"
+  mkdir -p "$folder"
+  cmake -S "$root" -B "$folder" -G Ninja -DLOCKSTEP_PYTHON="$venv/bin/python" "$@" >"$folder/configure.log" 2>&1 || {
+    tail -n 30 "$folder/configure.log" >&2
+    die "configure failed; all of its output is in $folder/configure.log"
+  }
+  printf '%s' "$arguments" >"$stamp"
+}
+
 # build FOLDER "TARGET..." CMAKE_ARGUMENT...: configures where the arguments are new, and builds what is out of date.
 build() {
   local folder=$1 targets=$2
   shift 2
-  local stamp=$folder/configured-with arguments="$root $venv $*"
-  if [ ! -f "$folder/build.ninja" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$arguments" ]; then
-    say "configuring $folder"
-    mkdir -p "$folder"
-    cmake -S "$root" -B "$folder" -G Ninja -DLOCKSTEP_PYTHON="$venv/bin/python" "$@" >"$folder/configure.log" 2>&1 || {
-      tail -n 30 "$folder/configure.log" >&2
-      die "configure failed; all of its output is in $folder/configure.log"
-    }
-    printf '%s' "$arguments" >"$stamp"
-  fi
+  configure "$folder" "$@"
   # shellcheck disable=SC2086  # targets are words
   ninja -C "$folder" -j "$(build_jobs)" $targets || die "the build in $folder failed"
 }

@@ -97,7 +97,7 @@ int visible_gpus(int devices, const Environment& environment) {
 
 std::string find_mpirun(const Environment& environment, const std::string& folder,
                         const std::function<bool(const std::string&)>& is_executable) {
-  if (const std::string named = value_of(environment, "LOCKSTEP_MPIRUN"); !named.empty()) {
+  if (std::string named = value_of(environment, "LOCKSTEP_MPIRUN"); !named.empty()) {
     if (is_executable(named)) return named;
     throw NotStartedError("LOCKSTEP_MPIRUN=" + named + " is no program that can be run");
   }

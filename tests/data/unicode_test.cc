@@ -56,7 +56,7 @@ TEST(UnicodeClasses, TabAndNewlinesAreSpaceAndOtherControlsAreRemoved) {
 }
 
 TEST(UnicodeClasses, AsciiSymbolsArePunctuationButOtherSymbolsAreNot) {
-  for (uint32_t c : {'$', '+', '<', '=', '>', '^', '`', '|', '~'})
+  for (uint32_t c : {U'$', U'+', U'<', U'=', U'>', U'^', U'`', U'|', U'~'})
     EXPECT_TRUE(is_punctuation(c)) << c;
   for (uint32_t c : {0x20AC, 0xD7, 0x2211, 0x1F600})
     EXPECT_FALSE(is_punctuation(c)) << c;

@@ -13,7 +13,25 @@ namespace {
 
 using Ids = std::vector<int32_t>;
 
-enum : int32_t { PAD, UNK, CLS, SEP, MASK, A, XA, UN, XAFF, XABLE, XAF, CAFE, CAFE_ACUTE, COMMA, BIG, ZHONG, XZHONG };
+enum : int32_t {
+  kPad,
+  kUnk,
+  kCls,
+  kSep,
+  kMask,
+  kA,
+  kInA,
+  kUn,
+  kInAff,
+  kInAble,
+  kInAf,
+  kCafe,
+  kCafeAcute,
+  kComma,
+  kBig,
+  kZhong,
+  kInZhong
+};
 
 std::vector<std::string> small_tokens() {
   return {"[PAD]",  "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a",   "##a", "un",  "##aff",
@@ -25,56 +43,56 @@ Ids encode(std::string_view text, TokenizerOptions options = {}) {
 }
 
 TEST(WordPiece, LongestPieceWins) {
-  EXPECT_EQ(encode("unaffable"), (Ids{CLS, UN, XAFF, XABLE, SEP}));
+  EXPECT_EQ(encode("unaffable"), (Ids{kCls, kUn, kInAff, kInAble, kSep}));
 }
 
 TEST(WordPiece, LongestPieceWinsEvenIfTheRestThenHasNone) {
-  EXPECT_EQ(encode("unaffa unafz"), (Ids{CLS, UN, XAFF, XA, UNK, SEP}));
+  EXPECT_EQ(encode("unaffa unafz"), (Ids{kCls, kUn, kInAff, kInA, kUnk, kSep}));
 }
 
 TEST(WordPiece, EmptyTextHasOnlyTheFrame) {
-  EXPECT_EQ(encode(""), (Ids{CLS, SEP}));
-  EXPECT_EQ(encode(" \n\t\u00a0\u200b"), (Ids{CLS, SEP}));
+  EXPECT_EQ(encode(""), (Ids{kCls, kSep}));
+  EXPECT_EQ(encode(" \n\t\u00a0\u200b"), (Ids{kCls, kSep}));
 }
 
 TEST(WordPiece, PunctuationStandsAlone) {
-  EXPECT_EQ(encode("a,a ,"), (Ids{CLS, A, COMMA, A, COMMA, SEP}));
+  EXPECT_EQ(encode("a,a ,"), (Ids{kCls, kA, kComma, kA, kComma, kSep}));
 }
 
 TEST(WordPiece, WordOfHundredCharactersIsSplitAndOneMoreIsUnknown) {
-  Ids hundred(100, XA);
-  hundred.front() = A;
-  hundred.insert(hundred.begin(), CLS);
-  hundred.push_back(SEP);
+  Ids hundred(100, kInA);
+  hundred.front() = kA;
+  hundred.insert(hundred.begin(), kCls);
+  hundred.push_back(kSep);
   EXPECT_EQ(encode(std::string(100, 'a')), hundred);
-  EXPECT_EQ(encode(std::string(101, 'a')), (Ids{CLS, UNK, SEP}));
+  EXPECT_EQ(encode(std::string(101, 'a')), (Ids{kCls, kUnk, kSep}));
 }
 
 TEST(WordPiece, OptionsDecideOnCaseAccentsAndIdeographs) {
-  EXPECT_EQ(encode("CAFÉ", {true, true, true}), (Ids{CLS, CAFE, SEP}));
-  EXPECT_EQ(encode("CAFÉ", {true, false, true}), (Ids{CLS, CAFE_ACUTE, SEP}));
-  EXPECT_EQ(encode("Big café", {false, false, true}), (Ids{CLS, BIG, CAFE_ACUTE, SEP}));
-  EXPECT_EQ(encode("a中", {true, true, true}), (Ids{CLS, A, ZHONG, SEP}));
-  EXPECT_EQ(encode("a中", {true, true, false}), (Ids{CLS, A, XZHONG, SEP}));
+  EXPECT_EQ(encode("CAFÉ", {true, true, true}), (Ids{kCls, kCafe, kSep}));
+  EXPECT_EQ(encode("CAFÉ", {true, false, true}), (Ids{kCls, kCafeAcute, kSep}));
+  EXPECT_EQ(encode("Big café", {false, false, true}), (Ids{kCls, kBig, kCafeAcute, kSep}));
+  EXPECT_EQ(encode("a中", {true, true, true}), (Ids{kCls, kA, kZhong, kSep}));
+  EXPECT_EQ(encode("a中", {true, true, false}), (Ids{kCls, kA, kInZhong, kSep}));
 }
 
 TEST(WordPiece, SpecialTokensInTheTextAreThemselvesIfWrittenExactly) {
-  EXPECT_EQ(encode("a[SEP]a [MASK],"), (Ids{CLS, A, SEP, A, MASK, COMMA, SEP}));
-  EXPECT_EQ(encode("[mask]"), (Ids{CLS, UNK, UNK, UNK, SEP}));
+  EXPECT_EQ(encode("a[SEP]a [MASK],"), (Ids{kCls, kA, kSep, kA, kMask, kComma, kSep}));
+  EXPECT_EQ(encode("[mask]"), (Ids{kCls, kUnk, kUnk, kUnk, kSep}));
 }
 
 TEST(WordPiece, InvalidBytesCountAsReplacementsWhichCleaningRemoves) {
-  EXPECT_EQ(encode("u\xFFn\xE2\x82"), (Ids{CLS, UN, SEP}));
+  EXPECT_EQ(encode("u\xFFn\xE2\x82"), (Ids{kCls, kUn, kSep}));
 }
 
 TEST(WordPiece, TruncationKeepsTheSeparatorAndIsReported) {
   const WordPieceTokenizer tokenizer(Vocabulary(small_tokens()), {});
   bool truncated = true;
-  EXPECT_EQ(tokenizer.encode("unaffable", 5, &truncated), (Ids{CLS, UN, XAFF, XABLE, SEP}));
+  EXPECT_EQ(tokenizer.encode("unaffable", 5, &truncated), (Ids{kCls, kUn, kInAff, kInAble, kSep}));
   EXPECT_FALSE(truncated);
-  EXPECT_EQ(tokenizer.encode("unaffable", 4, &truncated), (Ids{CLS, UN, XAFF, SEP}));
+  EXPECT_EQ(tokenizer.encode("unaffable", 4, &truncated), (Ids{kCls, kUn, kInAff, kSep}));
   EXPECT_TRUE(truncated);
-  EXPECT_EQ(tokenizer.encode("unaffable", 2, &truncated), (Ids{CLS, SEP}));
+  EXPECT_EQ(tokenizer.encode("unaffable", 2, &truncated), (Ids{kCls, kSep}));
   EXPECT_TRUE(truncated);
   EXPECT_THROW(tokenizer.encode("a", 1), std::invalid_argument);
 }
@@ -90,7 +108,7 @@ TEST(WordPiece, ThreadsShareOneTokenizer) {
     });
   threads.clear();
   for (const Ids& result : results)
-    EXPECT_EQ(result, (Ids{CLS, UN, XAFF, XABLE, CAFE, COMMA, ZHONG, A, SEP}));
+    EXPECT_EQ(result, (Ids{kCls, kUn, kInAff, kInAble, kCafe, kComma, kZhong, kA, kSep}));
 }
 
 class VocabularyFile : public testing::Test {

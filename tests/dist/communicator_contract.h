@@ -133,12 +133,13 @@ class AllReduceBFloat16 : public OverBackends {
 };
 
 TEST_P(AllReduceBFloat16, SumsInClosedFormWhereNothingIsRounded) {
+  const int sum_of_ranks = world_size * (world_size + 1) / 2;
   for (const size_t size : kSizes) {
     std::vector<float> values(size), expected(size);
     for (size_t i = 0; i < size; ++i) {
       const auto small = static_cast<float>(i % 16);  // up to 10 * 15: 8 bits are enough
       values[i] = static_cast<float>(rank + 1) * small;
-      expected[i] = static_cast<float>(world_size * (world_size + 1) / 2) * small;
+      expected[i] = static_cast<float>(sum_of_ranks) * small;
     }
     EXPECT_EQ(sum_over_ranks(values), expected) << "size " << size;
   }
@@ -156,15 +157,16 @@ TEST_P(AllReduceBFloat16, IsOffByItsRoundingsAtMost) {
   constexpr size_t kSize = 4097;
   constexpr double kRounding = 1.0 / 256;  // half a unit in the last of 8 bits, relative
   const auto sum = sum_over_ranks(noise(kSize, rank));
-  for (size_t i = 0; i < kSize; ++i) {
-    double exact = 0, magnitude = 0;
-    for (int r = 0; r < world_size; ++r) {
-      exact += noise(kSize, r)[i];
-      magnitude += std::abs(noise(kSize, r)[i]);
+  std::vector<double> exact(kSize), magnitude(kSize);
+  for (int r = 0; r < world_size; ++r) {
+    const auto addend = noise(kSize, r);
+    for (size_t i = 0; i < kSize; ++i) {
+      exact[i] += addend[i];
+      magnitude[i] += std::abs(addend[i]);
     }
-    // One rounding of each addend, and one of each partial sum.
-    ASSERT_NEAR(sum[i], exact, world_size * kRounding * magnitude) << i;
   }
+  for (size_t i = 0; i < kSize; ++i)  // one rounding of each addend, and one of each partial sum
+    ASSERT_NEAR(sum[i], exact[i], world_size * kRounding * magnitude[i]) << i;
 }
 
 class Discipline : public OverBackends {};
