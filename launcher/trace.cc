@@ -42,7 +42,7 @@ void Trace::add(const std::vector<BucketRecord>& buckets) {
 void Trace::write() {
   is_on_ = false;
   is_written_ = true;
-  job_.activity().phase("writing the trace", dist::Pace::kOpen);
+  job_.activity().phase("writing the profile", dist::Pace::kOpen);
   job_.control().idle_barrier(kBarrierSleepMs);
   const auto meeting = dist::Clock::now();
   const auto ranks = job_.control().gather(trace_of_rank(job_.environment().host(), meeting, events_));
