@@ -33,6 +33,7 @@ void RunHistory::add(const TrainRecord& record) {
                          {"samples_per_second", rounded(record.per_second.samples, 3)},
                          {"tokens_per_second", rounded(record.per_second.tokens, 1)},
                          {"tflops", rounded(record.per_second.flops / 1e12, 4)}};
+  if (record.per_second.utilization > 0) json["mfu"] = rounded(record.per_second.utilization, 4);
   if (record.exposed_communication) json["exposed_communication_s"] = rounded(*record.exposed_communication, 6);
   append(json);
 }

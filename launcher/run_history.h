@@ -16,6 +16,7 @@ struct Throughput {
   double samples = 0;
   double tokens = 0;  // without padding: there is none
   double flops = 0;   // that forward and backward of these tokens need, recomputation and the optimizer not counted
+  double utilization = 0;  // of all GPUs' peak; 0 where it is not known
 };
 
 /// One log record of training, Hugging Face's keys.

@@ -150,6 +150,10 @@ std::string exposed_words(const TrainSummary& summary) {
                    100 * summary.exposed_seconds / std::max(step_seconds, 1e-9));
 }
 
+std::string peak_words(const Throughput& speed) {
+  return speed.utilization > 0 ? formatted(" (%.1f %% of the peak)", 100 * speed.utilization) : "";
+}
+
 std::string closing_words(const TrainInputs& in, const TrainSummary& summary, int world_size) {
   std::string text;
   for (const std::string& advice : summary.advice)
@@ -162,9 +166,9 @@ std::string closing_words(const TrainInputs& in, const TrainSummary& summary, in
   if (world_size > 1) text += exposed_words(summary);
   const Throughput& speed = summary.per_second;
   return text +
-         formatted("trained %lld steps in %s, %.2f examples/s, %.0f tokens/s, %.3f TFLOP/s; the model is in %s\n",
+         formatted("trained %lld steps in %s, %.2f examples/s, %.0f tokens/s, %.3f TFLOP/s%s; the model is in %s\n",
                    static_cast<long long>(summary.steps), format_duration(summary.train_seconds).c_str(), speed.samples,
-                   speed.tokens, speed.flops / 1e12, in.options.output_dir.c_str());
+                   speed.tokens, speed.flops / 1e12, peak_words(speed).c_str(), in.options.output_dir.c_str());
 }
 
 int train(Job& job, const std::vector<std::string>& arguments) {

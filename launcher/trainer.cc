@@ -44,9 +44,11 @@ void Trainer::Window::add(const StepStats& stats) {
   exposed_sum += stats.exposed_seconds;
 }
 
-Throughput Trainer::Window::per_second(double now) const {
-  const double seconds = std::max(now - began, 1e-9);
-  return {static_cast<double>(examples) / seconds, static_cast<double>(tokens) / seconds, flops / seconds};
+Throughput Trainer::per_second(const Window& window) const {
+  const double seconds = std::max(progress_.seconds() - window.began, 1e-9);
+  const double peak = model_.peak_flops() * job_.world_size();
+  return {static_cast<double>(window.examples) / seconds, static_cast<double>(window.tokens) / seconds,
+          window.flops / seconds, peak > 0 ? window.flops / seconds / peak : 0};
 }
 
 Trainer::Trainer(const TrainOptions& options, const RunPlan& plan, const TrainingData& data, const ThreadPlan& threads,
@@ -86,7 +88,7 @@ TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& aft
   return {.steps = step_,
           .train_loss = in_all_.loss(),
           .train_seconds = progress_.seconds(),
-          .per_second = in_all_.per_second(progress_.seconds()),
+          .per_second = per_second(in_all_),
           .stopped_early = !is_cut && step_ < plan_.total_steps,
           .stopped_on_request = is_cut,
           .best = best_,
@@ -181,7 +183,7 @@ void Trainer::observe(const StepStats& stats) {
   for (Window* window : {&since_log_, &since_evaluation_, &in_all_})
     window->add(stats);
   smoothed_loss_ = stats.step == 1 ? stats.loss : 0.9 * smoothed_loss_ + 0.1 * stats.loss;
-  const Throughput speed = in_all_.per_second(progress_.seconds());
+  const Throughput speed = per_second(in_all_);
   progress_.update(stats.step, formatted("loss %.4f | epoch %.2f/%g | %.1f examples/s, %.0f tokens/s | lr %.2e",
                                          smoothed_loss_, plan_.epoch_at(stats.step), plan_.epoch_at(plan_.total_steps),
                                          speed.samples, speed.tokens, stats.learning_rate));
@@ -191,11 +193,10 @@ void Trainer::observe(const StepStats& stats) {
 
 void Trainer::log_last_step() {
   TrainRecord record{last_.step, plan_.epoch_at(last_.step), since_log_.loss(), last_.grad_norm, last_.learning_rate};
-  const double now = progress_.seconds();
-  record.per_second = since_log_.per_second(now);
+  record.per_second = per_second(since_log_);
   if (job_.world_size() > 1) record.exposed_communication = since_log_.exposed_seconds();
   history_.add(record);
-  since_log_ = {.began = now};
+  since_log_ = {.began = progress_.seconds()};
 }
 
 bool Trainer::evaluation_is_due(bool end_of_epoch) const {

@@ -121,8 +121,8 @@ class Trainer {
     void add(const StepStats& stats);
     double loss() const { return loss_sum / static_cast<double>(std::max<int64_t>(examples, 1)); }
     double exposed_seconds() const { return exposed_sum / static_cast<double>(std::max<int64_t>(steps, 1)); }
-    Throughput per_second(double now) const;
   };
+  Throughput per_second(const Window& window) const;
   Window since_log_, since_evaluation_, in_all_;
   double smoothed_loss_ = 0;
   std::map<std::string, int64_t> advice_given_;  // topic -> step

@@ -11,6 +11,7 @@
 
 #include "model/distilbert_impl.h"
 #include "model/error.h"
+#include "model/gpu_peak.h"
 #include "model/initialize.h"
 
 namespace lockstep::model {
@@ -238,6 +239,11 @@ ComputeStream DistilBert::compute_stream() const {
   if (impl_->device.is_cpu()) return {};
   const c10::impl::VirtualGuardImpl devices(impl_->device.type());
   return {impl_->device.index(), devices.getStreamNativeHandle(devices.getStream(impl_->device))};
+}
+
+double DistilBert::peak_flops() const {
+  const bool rounded = impl_->weights.scalar_type() == at::kBFloat16;
+  return model::peak_flops(impl_->device.str(), rounded ? Precision::kBFloat16 : Precision::kFloat32);
 }
 
 void DistilBert::zero_gradients() {

@@ -70,6 +70,10 @@ class DistilBert {
   /// The stream on which gradients are made and used: LibTorch's current one of the model's device.
   ComputeStream compute_stream() const;
 
+  /// Multiplications and additions per second that the data sheet of its GPU gives for dense matrix products in its
+  /// precision; 0 on a CPU, and for a GPU that is not listed (gpu_peak.cc).
+  double peak_flops() const;
+
   /// Row i: the logits of example i, without dropout. [examples * num_labels], row-major. Overwrites what
   /// forward_backward() keeps, nothing else. Both throw ModelContractError naming the example if a token id, a label or
   /// a length is beyond the model, std::invalid_argument if the input's vectors do not fit together; nothing is
