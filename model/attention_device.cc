@@ -8,11 +8,9 @@
 namespace lockstep::model {
 namespace {
 
-/// [heads, length, head_dim] of the `part`-th [T, heads * head_dim] of `rows`.
-at::Tensor heads_of(const at::Tensor& rows, int64_t begin, int64_t length, int64_t part, int64_t heads,
-                    int64_t head_dim) {
-  const int64_t row = rows.stride(0);
-  return rows.as_strided({heads, length, head_dim}, {head_dim, row, 1}, begin * row + part * heads * head_dim);
+/// [heads, length, head_dim] of example `i`'s rows.
+at::Tensor heads_of(const at::Tensor& rows, const Examples& examples, int64_t i, int64_t heads) {
+  return rows.narrow(0, examples.begin(i), examples.length(i)).unflatten(1, {heads, -1}).transpose(0, 1);
 }
 
 /// Products of bf16 are summed and kept in fp32: CUDA has an operation for that, the CPU has none and widens them
@@ -22,79 +20,83 @@ at::Tensor product_in_float(const at::Tensor& a, const at::Tensor& b) {
   return at::bmm(a.to(at::kFloat), b.to(at::kFloat));
 }
 
+/// The same tensors where they are fp32 already.
+Projections to_float(const Projections& in) {
+  return {in.query.to(at::kFloat), in.key.to(at::kFloat), in.value.to(at::kFloat)};
+}
+
 }  // namespace
 
 float Attention::scale() const {
   return static_cast<float>(1 / std::sqrt(static_cast<double>(head_dim_)));
 }
 
-void Attention::forward(const at::Tensor& qkv, const Examples& examples, const DropoutPlace& place,
+void Attention::forward(const Projections& in, const AttentionRows& rows, const DropoutPlace& place,
                         const at::Tensor& context) {
-  if (!qkv.is_cpu()) return forward_on_device(qkv, examples, place, context);
-  // The same tensors if they are fp32 already.
+  if (!context.is_cpu()) return forward_on_device(in, rows, place, context);
   const at::Tensor in_float = context.to(at::kFloat);
-  forward_on_host(qkv.to(at::kFloat), examples, place, in_float);
+  forward_on_host(to_float(in), rows, place, in_float);
   context.copy_(in_float);
 }
 
-void Attention::backward(const at::Tensor& qkv, const at::Tensor& context, const at::Tensor& context_gradient,
-                         const Examples& examples, const DropoutPlace& place, const at::Tensor& qkv_gradient) {
-  if (!qkv.is_cpu()) return backward_on_device(qkv, context_gradient, examples, place, qkv_gradient);
-  const at::Tensor in_float = qkv_gradient.to(at::kFloat);
-  backward_on_host(qkv.to(at::kFloat), context.to(at::kFloat), context_gradient.to(at::kFloat), examples, place,
-                   in_float);
-  qkv_gradient.copy_(in_float);
+void Attention::backward(const Projections& in, const at::Tensor& context, const at::Tensor& context_gradient,
+                         const AttentionRows& rows, const DropoutPlace& place, const Projections& gradient) {
+  if (!context.is_cpu()) return backward_on_device(in, context_gradient, rows, place, gradient);
+  const Projections in_float = to_float(gradient);
+  backward_on_host(to_float(in), context.to(at::kFloat), context_gradient.to(at::kFloat), rows, place, in_float);
+  gradient.query.copy_(in_float.query);
+  gradient.key.copy_(in_float.key);
+  gradient.value.copy_(in_float.value);
 }
 
-/// Per example [heads, length, length]; nothing if dropout is off. One Philox run for the layer.
-std::vector<at::Tensor> Attention::masks_on_device(const Examples& examples, const DropoutPlace& place,
+/// Per example [heads, queries, length]; nothing if dropout is off. One Philox run for the layer.
+std::vector<at::Tensor> Attention::masks_on_device(const AttentionRows& rows, const DropoutPlace& place,
                                                    at::Device device) const {
   std::vector<at::Tensor> masks;
   if (place.p == 0) return masks;
   std::vector<int64_t> counters;
-  for (int64_t i = 0; i < examples.count(); ++i)
-    counters.push_back(heads_ * examples.length(i) * row_stride(examples.length(i)) / kDrawsPerCounter);
-  const at::Tensor all = mask_by_tensor_operations(examples.ids, counters, place, device);
+  for (int64_t i = 0; i < rows.tokens.count(); ++i)
+    counters.push_back(heads_ * rows.tokens.length(i) * row_stride(rows.tokens.length(i)) / kDrawsPerCounter);
+  const at::Tensor all = mask_by_tensor_operations(rows.tokens.ids, counters, place, device);
   int64_t start = 0;
-  for (int64_t i = 0; i < examples.count(); ++i) {
-    const int64_t length = examples.length(i);
+  for (int64_t i = 0; i < rows.tokens.count(); ++i) {
+    const int64_t length = rows.tokens.length(i);
     const int64_t stride = row_stride(length);
-    masks.push_back(all.as_strided({heads_, length, length}, {length * stride, stride, 1}, start));
+    masks.push_back(all.as_strided({heads_, rows.queries.length(i), length}, {length * stride, stride, 1}, start));
     start += counters[i] * kDrawsPerCounter;
   }
   return masks;
 }
 
-void Attention::forward_on_device(const at::Tensor& qkv, const Examples& examples, const DropoutPlace& place,
+void Attention::forward_on_device(const Projections& in, const AttentionRows& rows, const DropoutPlace& place,
                                   const at::Tensor& context) const {
-  const std::vector<at::Tensor> masks = masks_on_device(examples, place, qkv.device());
-  for (int64_t i = 0; i < examples.count(); ++i) {
-    const auto part = [&](const at::Tensor& rows, int64_t index) {
-      return heads_of(rows, examples.begin(i), examples.length(i), index, heads_, head_dim_);
-    };
-    at::Tensor weights = at::softmax(product_in_float(part(qkv, 0), part(qkv, 1).transpose(1, 2)) * scale(), -1);
+  const std::vector<at::Tensor> masks = masks_on_device(rows, place, context.device());
+  for (int64_t i = 0; i < rows.tokens.count(); ++i) {
+    const at::Tensor query = heads_of(in.query, rows.queries, i, heads_);
+    const at::Tensor key = heads_of(in.key, rows.tokens, i, heads_);
+    at::Tensor weights = at::softmax(product_in_float(query, key.transpose(1, 2)) * scale(), -1);
     if (place.p > 0) weights.mul_(masks[i]);
-    part(context, 0).copy_(at::bmm(weights.to(qkv.scalar_type()), part(qkv, 2)));
+    heads_of(context, rows.queries, i, heads_)
+        .copy_(at::bmm(weights.to(context.scalar_type()), heads_of(in.value, rows.tokens, i, heads_)));
   }
 }
 
-void Attention::backward_on_device(const at::Tensor& qkv, const at::Tensor& context_gradient, const Examples& examples,
-                                   const DropoutPlace& place, const at::Tensor& qkv_gradient) const {
-  const std::vector<at::Tensor> masks = masks_on_device(examples, place, qkv.device());
-  for (int64_t i = 0; i < examples.count(); ++i) {
-    const auto part = [&](const at::Tensor& rows, int64_t index) {
-      return heads_of(rows, examples.begin(i), examples.length(i), index, heads_, head_dim_);
-    };
-    const at::Tensor weights = at::softmax(product_in_float(part(qkv, 0), part(qkv, 1).transpose(1, 2)) * scale(), -1);
-    const at::Tensor d_out = part(context_gradient, 0);
-    at::Tensor gradient = product_in_float(d_out, part(qkv, 2).transpose(1, 2));
-    if (place.p > 0) gradient.mul_(masks[i]);
-    const at::Tensor dropped = (place.p > 0 ? weights * masks[i] : weights).to(qkv.scalar_type());
-    part(qkv_gradient, 2).copy_(at::bmm(dropped.transpose(1, 2), d_out));
-    const at::Tensor d_scores =
-        (gradient - (gradient * weights).sum(-1, true)).mul_(weights).mul_(scale()).to(qkv.scalar_type());
-    part(qkv_gradient, 0).copy_(at::bmm(d_scores, part(qkv, 1)));
-    part(qkv_gradient, 1).copy_(at::bmm(d_scores.transpose(1, 2), part(qkv, 0)));
+void Attention::backward_on_device(const Projections& in, const at::Tensor& context_gradient, const AttentionRows& rows,
+                                   const DropoutPlace& place, const Projections& gradient) const {
+  const at::ScalarType type = context_gradient.scalar_type();
+  const std::vector<at::Tensor> masks = masks_on_device(rows, place, context_gradient.device());
+  for (int64_t i = 0; i < rows.tokens.count(); ++i) {
+    const at::Tensor query = heads_of(in.query, rows.queries, i, heads_);
+    const at::Tensor key = heads_of(in.key, rows.tokens, i, heads_);
+    const at::Tensor d_out = heads_of(context_gradient, rows.queries, i, heads_);
+    const at::Tensor weights = at::softmax(product_in_float(query, key.transpose(1, 2)) * scale(), -1);
+    at::Tensor d_weights = product_in_float(d_out, heads_of(in.value, rows.tokens, i, heads_).transpose(1, 2));
+    if (place.p > 0) d_weights.mul_(masks[i]);
+    const at::Tensor dropped = (place.p > 0 ? weights * masks[i] : weights).to(type);
+    heads_of(gradient.value, rows.tokens, i, heads_).copy_(at::bmm(dropped.transpose(1, 2), d_out));
+    const at::Tensor d_scores = (d_weights - (d_weights * weights).sum(-1, true)).mul_(weights).mul_(scale()).to(type);
+    heads_of(gradient.query, rows.queries, i, heads_).copy_(at::bmm(d_scores, key));
+    heads_of(gradient.key, rows.tokens, i, heads_).copy_(at::bmm(d_scores.transpose(1, 2), query));
   }
 }
 

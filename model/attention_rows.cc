@@ -61,8 +61,8 @@ LOCKSTEP_FOR_EACH_ISA void gradient_row(const float* __restrict probabilities, f
 
 }  // namespace
 
-void softmax_rows(float* rows, int64_t length, int64_t stride, float scale) {
-  for (int64_t i = 0; i < length; ++i) {
+void softmax_rows(float* rows, int64_t count, int64_t length, int64_t stride, float scale) {
+  for (int64_t i = 0; i < count; ++i) {
     float* row = rows + i * stride;
     softmax_row(row, length, scale);
     std::fill(row + length, row + stride, 0.0F);
@@ -70,8 +70,8 @@ void softmax_rows(float* rows, int64_t length, int64_t stride, float scale) {
 }
 
 void attention_gradient_rows(const float* probabilities, float* mask, float* gradient, const float* deltas,
-                             int64_t length, int64_t stride, float scale) {
-  for (int64_t i = 0; i < length; ++i) {
+                             int64_t count, int64_t length, int64_t stride, float scale) {
+  for (int64_t i = 0; i < count; ++i) {
     const int64_t row = i * stride;
     gradient_row(probabilities + row, mask + row, gradient + row, deltas[i], length, scale);
     std::fill(mask + row + length, mask + row + stride, 0.0F);

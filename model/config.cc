@@ -202,7 +202,9 @@ std::string config_json(const DistilBertConfig& config) {
 double arithmetic_of(const DistilBertConfig& config, int64_t length) {
   const auto dim = static_cast<double>(config.dim), hidden = static_cast<double>(config.hidden_dim);
   const auto tokens = static_cast<double>(length), layers = static_cast<double>(config.n_layers);
-  return layers * tokens * (8 * dim * dim + 4 * dim * hidden + 4 * tokens * dim);
+  const double rest_of_row = 4 * dim * dim + 4 * dim * hidden + 4 * tokens * dim;  // all but its key and value
+  const double keys_and_values = 4 * dim * dim * tokens;
+  return layers * keys_and_values + ((layers - 1) * tokens + 1) * rest_of_row;
 }
 
 }  // namespace lockstep::model

@@ -31,8 +31,8 @@ struct DistilBertConfig {
 };
 
 /// Multiplications and additions of one forward pass over one example of `length` tokens: per layer and token, four
-/// projections (8 dim^2), the feed-forward (4 dim hidden_dim) and attention (4 length dim). What ranks' shares are
-/// balanced by.
+/// projections (8 dim^2), the feed-forward (4 dim hidden_dim) and attention (4 length dim). In the last layer only the
+/// first token has more than a key and a value. What ranks' shares are balanced by.
 double arithmetic_of(const DistilBertConfig& config, int64_t length);
 
 /// LayerNorm's epsilon, fixed in DistilBERT's code.

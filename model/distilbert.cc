@@ -29,6 +29,11 @@ at::Device device_of(const std::string& name) {
 #endif
 }
 
+Linear rows_of(const Linear& linear, int64_t begin, int64_t count) {
+  return {linear.weight.narrow(0, begin, count), linear.bias.narrow(0, begin, count),
+          linear.weight_gradient.narrow(0, begin, count), linear.bias_gradient.narrow(0, begin, count)};
+}
+
 /// Pinned memory, and whatever else names no device, then touches no other rank's GPU.
 at::Device made_current(at::Device device) {
   if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).setDevice(device);
@@ -153,6 +158,8 @@ Layer DistilBert::Impl::layer(int64_t index) const {
   const Linear qkv = {flat_view(weights, query + ".weight", matrix), flat_view(weights, query + ".bias", vector),
                       flat_view(gradients, query + ".weight", matrix), flat_view(gradients, query + ".bias", vector)};
   return {qkv,
+          rows_of(qkv, 0, config.dim),
+          rows_of(qkv, config.dim, 2 * config.dim),
           linear(weights, prefix + "attention.out_lin"),
           linear(weights, prefix + "ffn.lin1"),
           linear(weights, prefix + "ffn.lin2"),

@@ -20,7 +20,9 @@ struct Norm {
   at::Tensor weight_gradient, bias_gradient;
 };
 struct Layer {
-  Linear qkv, out, lin1, lin2;
+  Linear qkv;               // the three projections, one after the other
+  Linear query, key_value;  // its parts
+  Linear out, lin1, lin2;
   Norm attention_norm, output_norm;
   int64_t frontier = 0;  // end of its slots in the flat layout
 };
@@ -29,9 +31,12 @@ struct Layer {
 struct NormState {
   at::Tensor input, mean, inverse_deviation;
 };
-/// What a layer keeps, [T, .] each. Buffers: they keep their memory from step to step.
+/// What a layer keeps, [R, .] each: of all rows, R = T, or in the last layer of the first row of each example, which is
+/// all that the head reads. Buffers: they keep their memory from step to step.
 struct LayerState {
-  at::Tensor qkv, context, attended, hidden, output;  // attended: after sa_layer_norm; hidden: before the activation
+  at::Tensor first_rows, first_query;            // last layer only: its input, and the queries
+  at::Tensor qkv;                                // [T, 3 * dim]; last layer: keys and values, [T, 2 * dim]
+  at::Tensor context, attended, hidden, output;  // attended: after sa_layer_norm; hidden: before the activation
   NormState attention_norm, output_norm;
 };
 
@@ -71,6 +76,13 @@ struct DistilBert::Impl {
   void layer_backward(size_t index, const at::Tensor& input, const Batch& batch, const DropoutRun& run);
   void embed_backward(const Batch& batch, const DropoutRun& run);
 
+  bool is_last(size_t layer) const { return layer + 1 == layers.size(); }
+  AttentionRows attention_rows(size_t layer, const Batch& batch) const;
+  /// Queries, keys and values of a layer, into its state and from there.
+  void project(size_t layer, const at::Tensor& input, const Batch& batch, LayerState& state) const;
+  Projections projections(size_t layer, const LayerState& state) const;
+  Projections projection_gradients(size_t layer, const Batch& batch);
+  void project_backward(size_t layer, const at::Tensor& input, const Batch& batch);
   DropoutPlace place(const DropoutRun& run, DropoutSite site, size_t layer, double p) const;
   LayerState& state(size_t layer, const DropoutRun& run);
   at::Tensor activate(const at::Tensor& hidden);
@@ -96,8 +108,8 @@ struct DistilBert::Impl {
   at::Tensor embedded;  // after LayerNorm and dropout
   std::vector<LayerState> states;
   at::Tensor pooled, classifier_input;               // head, fp32: [examples, dim] before pre_classifier; after dropout
-  at::Tensor gradient, branch, wide, wide_gradient;  // [T, dim], [T, dim], [T, hidden_dim], [T, hidden_dim]
-  at::Tensor qkv_gradient;                           // [T, 3 * dim]
+  at::Tensor gradient, branch, wide, wide_gradient;  // [R, dim], [R, dim], [R, hidden_dim], [R, hidden_dim]
+  at::Tensor qkv_gradient, query_gradient;           // as LayerState's qkv and first_query
 };
 
 }  // namespace lockstep::model

@@ -47,6 +47,18 @@ at::Tensor backward(const Norm& norm, const NormState& state, const at::Tensor& 
   return input.to(state.input.scalar_type());
 }
 
+/// [T, n * dim] apart, into n.
+at::Tensor part(const at::Tensor& rows, int64_t index, int64_t dim) {
+  return rows.narrow(1, index * dim, dim);
+}
+
+Projections parts_of(const at::Tensor& qkv, int64_t dim) {
+  return {part(qkv, 0, dim), part(qkv, 1, dim), part(qkv, 2, dim)};
+}
+Projections parts_of(const at::Tensor& query, const at::Tensor& key_value, int64_t dim) {
+  return {query, part(key_value, 0, dim), part(key_value, 1, dim)};
+}
+
 /// table[ids[i]] += rows[i], in an order that does not change from run to run.
 void add_rows(at::Tensor table, const at::Tensor& ids, const at::Tensor& rows) {
   if (table.is_cpu()) {
@@ -90,21 +102,61 @@ void DistilBert::Impl::embed_backward(const Batch& batch, const DropoutRun& run)
   add_rows(word_gradient, batch.ids, sum_gradient);
 }
 
+AttentionRows DistilBert::Impl::attention_rows(size_t layer, const Batch& batch) const {
+  return {is_last(layer) ? batch.heads : batch.examples, batch.examples};
+}
+
+void DistilBert::Impl::project(size_t index, const at::Tensor& input, const Batch& batch, LayerState& s) const {
+  const Layer& layer = layers[index];
+  if (!is_last(index)) return apply(layer.qkv, input, s.qkv);
+  at::index_select_out(fit(s.first_rows, batch.heads.count(), config.dim, input), input, 0, batch.first_rows);
+  apply(layer.query, s.first_rows, s.first_query);
+  apply(layer.key_value, input, s.qkv);
+}
+
+Projections DistilBert::Impl::projections(size_t index, const LayerState& s) const {
+  return is_last(index) ? parts_of(s.first_query, s.qkv, config.dim) : parts_of(s.qkv, config.dim);
+}
+
+Projections DistilBert::Impl::projection_gradients(size_t index, const Batch& batch) {
+  const int64_t tokens = batch.ids.size(0), dim = config.dim;
+  if (!is_last(index)) return parts_of(fit(qkv_gradient, tokens, 3 * dim, weights), dim);
+  return parts_of(fit(query_gradient, batch.heads.count(), dim, weights), fit(qkv_gradient, tokens, 2 * dim, weights),
+                  dim);
+}
+
+void DistilBert::Impl::project_backward(size_t index, const at::Tensor& input, const Batch& batch) {
+  const Layer& layer = layers[index];
+  if (!is_last(index)) {
+    add_gradients(layer.qkv, input, qkv_gradient);
+    gradient.addmm_(qkv_gradient, layer.qkv.weight);
+    return;
+  }
+  add_gradients(layer.query, states[index].first_rows, query_gradient);
+  add_gradients(layer.key_value, input, qkv_gradient);
+  gradient.addmm_(query_gradient, layer.query.weight);
+  at::mm_out(fit(branch, input.size(0), config.dim, input), qkv_gradient, layer.key_value.weight);
+  branch.index_add_(0, batch.first_rows, gradient);
+  std::swap(branch, gradient);
+}
+
 const at::Tensor& DistilBert::Impl::layer_forward(size_t index, const at::Tensor& input, const Batch& batch,
                                                   const DropoutRun& run) {
   const Layer& layer = layers[index];
   LayerState& s = state(index, run);
-  apply(layer.qkv, input, s.qkv);
-  fit(s.context, input.size(0), config.dim, input);
-  attention.forward(s.qkv, batch.examples, place(run, DropoutSite::kAttention, index, config.attention_dropout),
+  const AttentionRows rows = attention_rows(index, batch);
+  project(index, input, batch, s);
+  const at::Tensor& residual = is_last(index) ? s.first_rows : input;
+  fit(s.context, residual.size(0), config.dim, input);
+  attention.forward(projections(index, s), rows, place(run, DropoutSite::kAttention, index, config.attention_dropout),
                     s.context);
   apply(layer.out, s.context, s.attention_norm.input);
-  s.attention_norm.input.add_(input);
+  s.attention_norm.input.add_(residual);
   s.attended = apply(layer.attention_norm, s.attention_norm);
 
   apply(layer.lin1, s.attended, s.hidden);
   apply(layer.lin2, activate(s.hidden), s.output_norm.input);
-  drop_rows(s.output_norm.input, batch.examples, place(run, DropoutSite::kFeedForward, index, config.dropout));
+  drop_rows(s.output_norm.input, rows.queries, place(run, DropoutSite::kFeedForward, index, config.dropout));
   s.output_norm.input.add_(s.attended);
   s.output = apply(layer.output_norm, s.output_norm);
   return s.output;
@@ -114,9 +166,10 @@ void DistilBert::Impl::layer_backward(size_t index, const at::Tensor& input, con
                                       const DropoutRun& run) {
   const Layer& layer = layers[index];
   const LayerState& s = states[index];
+  const AttentionRows rows = attention_rows(index, batch);
   gradient = model::backward(layer.output_norm, s.output_norm, gradient);  // of ffn's output and of `attended`
   fit(branch, gradient.size(0), config.dim, gradient).copy_(gradient);
-  drop_rows(branch, batch.examples, place(run, DropoutSite::kFeedForward, index, config.dropout));
+  drop_rows(branch, rows.queries, place(run, DropoutSite::kFeedForward, index, config.dropout));
   add_gradients(layer.lin2, activate(s.hidden), branch);
   at::mm_out(fit(wide_gradient, gradient.size(0), config.hidden_dim, gradient), branch, layer.lin2.weight);
   if (config.activation == Activation::kRelu) {
@@ -130,15 +183,14 @@ void DistilBert::Impl::layer_backward(size_t index, const at::Tensor& input, con
   gradient = model::backward(layer.attention_norm, s.attention_norm, gradient);  // of attention's output and of `input`
   add_gradients(layer.out, s.context, gradient);
   at::mm_out(branch, gradient, layer.out.weight);
-  fit(qkv_gradient, gradient.size(0), 3 * config.dim, gradient);
-  attention.backward(s.qkv, s.context, branch, batch.examples,
-                     place(run, DropoutSite::kAttention, index, config.attention_dropout), qkv_gradient);
-  add_gradients(layer.qkv, input, qkv_gradient);
-  gradient.addmm_(qkv_gradient, layer.qkv.weight);
+  attention.backward(projections(index, s), s.context, branch, rows,
+                     place(run, DropoutSite::kAttention, index, config.attention_dropout),
+                     projection_gradients(index, batch));
+  project_backward(index, input, batch);
 }
 
 at::Tensor DistilBert::Impl::head_forward(const Batch& batch, const DropoutRun& run, const at::Tensor& last) {
-  pooled = last.index_select(0, batch.first_rows).to(at::kFloat);
+  pooled = last.to(at::kFloat);
   apply(pre_classifier, pooled, classifier_input);
   classifier_input.clamp_min_(0);
   drop_rows(classifier_input, batch.heads, place(run, DropoutSite::kClassifier, 0, config.seq_classif_dropout));
@@ -153,8 +205,7 @@ void DistilBert::Impl::head_backward(const Batch& batch, const DropoutRun& run, 
   drop_rows(d_input, batch.heads, place(run, DropoutSite::kClassifier, 0, config.seq_classif_dropout));
   d_input = at::threshold_backward(d_input, classifier_input, 0);  // what dropout zeroed is zero in d_input already
   add_gradients(pre_classifier, pooled, d_input);
-  fit(gradient, batch.ids.size(0), config.dim, weights).zero_();
-  gradient.index_copy_(0, batch.first_rows, at::mm(d_input, pre_classifier.weight).to(gradient.scalar_type()));
+  gradient = at::mm(d_input, pre_classifier.weight).to(weights.scalar_type());
 }
 
 }  // namespace lockstep::model

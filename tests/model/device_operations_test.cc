@@ -21,61 +21,71 @@ TEST(DeviceOperations, DropTheSameElementsAsTheHost) {
   EXPECT_TRUE(at::equal(masks, expected));
 }
 
-/// Attention's forward and backward on ragged sequences, on both ways.
-class AttentionWays : public testing::TestWithParam<double> {
+/// Attention's forward and backward on ragged sequences, on both ways: all queries, or each example's first.
+class AttentionWays : public testing::TestWithParam<std::tuple<double, bool>> {
  protected:
   static constexpr int64_t kHeads = 3;
   static constexpr int64_t kHeadDim = 8;
+  static constexpr int64_t kDim = kHeads * kHeadDim;
   static constexpr int64_t kTokens = 1 + 13 + 40;
 
-  void SetUp() override { place_.p = GetParam(); }
+  void SetUp() override {
+    place_.p = std::get<0>(GetParam());
+    if (std::get<1>(GetParam())) rows_.queries.offsets = first_offsets_;
+  }
 
-  at::Tensor random(int64_t columns, uint64_t seed) const {
-    return at::randn({kTokens, columns}, at::detail::createCPUGenerator(seed));
+  int64_t queries() const { return rows_.queries.offsets.back(); }
+  static at::Tensor random(int64_t rows, int64_t columns, uint64_t seed) {
+    return at::randn({rows, columns}, at::detail::createCPUGenerator(seed));
+  }
+  Projections parts_of(const at::Tensor& qkv) const {
+    return {qkv.narrow(0, 0, queries()).narrow(1, 0, kDim), qkv.narrow(1, kDim, kDim), qkv.narrow(1, 2 * kDim, kDim)};
   }
 
   const std::vector<int32_t> offsets_ = {0, 1, 14, kTokens};
+  const std::vector<int32_t> first_offsets_ = {0, 1, 2, 3};
   const std::vector<int64_t> ids_ = {8, 70, 6};
-  const Examples examples_ = {offsets_, ids_};
+  AttentionRows rows_ = {{offsets_, ids_}, {offsets_, ids_}};
   DropoutPlace place_ = kPlace;
   Attention attention_{kHeads, kHeadDim};
-  const at::Tensor qkv_ = random(3 * kHeads * kHeadDim, 1);
-  const at::Tensor context_gradient_ = random(kHeads * kHeadDim, 2);
+  const at::Tensor qkv_ = random(kTokens, 3 * kDim, 1);
 };
 
 TEST_P(AttentionWays, AgreeForwardAndBackward) {
-  const at::Tensor host = at::zeros({kTokens, kHeads * kHeadDim});
+  const at::Tensor host = at::zeros({queries(), kDim});
   const at::Tensor device = at::zeros_like(host);
-  attention_.forward_on_host(qkv_, examples_, place_, host);
-  attention_.forward_on_device(qkv_, examples_, place_, device);
+  attention_.forward_on_host(parts_of(qkv_), rows_, place_, host);
+  attention_.forward_on_device(parts_of(qkv_), rows_, place_, device);
   // Sums of at most 40 float32 terms of order one, in another order.
   EXPECT_TRUE(at::allclose(host, device, 1e-5, 1e-5));
 
+  const at::Tensor context_gradient = random(queries(), kDim, 2);
   const at::Tensor host_gradient = at::zeros_like(qkv_);
   const at::Tensor device_gradient = at::zeros_like(qkv_);
-  attention_.backward_on_host(qkv_, host, context_gradient_, examples_, place_, host_gradient);
-  attention_.backward_on_device(qkv_, context_gradient_, examples_, place_, device_gradient);
+  attention_.backward_on_host(parts_of(qkv_), host, context_gradient, rows_, place_, parts_of(host_gradient));
+  attention_.backward_on_device(parts_of(qkv_), context_gradient, rows_, place_, parts_of(device_gradient));
   EXPECT_TRUE(at::allclose(host_gradient, device_gradient, 1e-5, 1e-5));
 }
 
 TEST_P(AttentionWays, AgreeInBFloat16) {
   const at::Tensor qkv = qkv_.to(at::kBFloat16);
-  const at::Tensor context_gradient = context_gradient_.to(at::kBFloat16);
-  const at::Tensor host = at::zeros({kTokens, kHeads * kHeadDim}, at::kBFloat16);
+  const at::Tensor host = at::zeros({queries(), kDim}, at::kBFloat16);
   const at::Tensor device = at::zeros_like(host);
-  attention_.forward(qkv, examples_, place_, host);
-  attention_.forward_on_device(qkv, examples_, place_, device);
+  attention_.forward(parts_of(qkv), rows_, place_, host);
+  attention_.forward_on_device(parts_of(qkv), rows_, place_, device);
   // Values of order one. Devices round probabilities to 8 bits before they weigh values; the host rounds results only.
   EXPECT_TRUE(at::allclose(host, device, 2e-2, 2e-2));
 
+  const at::Tensor context_gradient = random(queries(), kDim, 2).to(at::kBFloat16);
   const at::Tensor host_gradient = at::zeros_like(qkv);
   const at::Tensor device_gradient = at::zeros_like(qkv);
-  attention_.backward(qkv, host, context_gradient, examples_, place_, host_gradient);
-  attention_.backward_on_device(qkv, context_gradient, examples_, place_, device_gradient);
+  attention_.backward(parts_of(qkv), host, context_gradient, rows_, place_, parts_of(host_gradient));
+  attention_.backward_on_device(parts_of(qkv), context_gradient, rows_, place_, parts_of(device_gradient));
   EXPECT_TRUE(at::allclose(host_gradient, device_gradient, 2e-2, 2e-2));
 }
 
-INSTANTIATE_TEST_SUITE_P(Rates, AttentionWays, testing::Values(0.0, 0.3));
+INSTANTIATE_TEST_SUITE_P(RatesAndFirstQueriesOnly, AttentionWays,
+                         testing::Combine(testing::Values(0.0, 0.3), testing::Bool()));
 
 TEST(DeviceOperations, UpdateAsTheHostDoes) {
   const AdamWScalars scalars = {.clip = 0.5F,
