@@ -17,6 +17,10 @@ struct DropoutKey {
   DropoutSite site = DropoutSite::kEmbeddings;
 };
 
+/// draws[i] = the 16-bit draw of element first + i of `key`'s mask, for i in [0, count): what apply_dropout() decides
+/// by.
+void dropout_draws(uint16_t* draws, int64_t count, int64_t first, const DropoutKey& key);
+
 /// values[i] *= keep(key, first + i) ? 1 / (1 - p) : 0, for i in [0, count). Element e is kept if its 16-bit draw is at
 /// least round(p * 65536): Philox-4x32-10 (Salmon et al., SC'11) with (seed, step) as key and (example, layer and site,
 /// e / 8) as counter gives eight draws. 0 <= p < 1; p = 0 changes nothing. Pure; any thread. `first` is a multiple
