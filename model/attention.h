@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
+
 #include "model/packed_tensors.h"
 
 namespace lockstep::model {
@@ -24,19 +26,24 @@ struct AttentionRows {
 /// multiple of 8, so that every row starts at a counter of its own.
 class Attention {
  public:
-  Attention(int64_t heads, int64_t head_dim) : heads_(heads), head_dim_(head_dim) {}
+  Attention(int64_t heads, int64_t head_dim);
+  ~Attention();
 
-  void forward(const Projections& in, const AttentionRows& rows, const DropoutPlace& place, const at::Tensor& context);
-  /// `context` as forward left it. Writes all of `gradient`.
+  /// `softmax`: what the host keeps for backward, made to fit.
+  void forward(const Projections& in, const AttentionRows& rows, const DropoutPlace& place, const at::Tensor& context,
+               at::Tensor& softmax);
+  /// `context` and `softmax` as forward left them. Writes all of `gradient`.
   void backward(const Projections& in, const at::Tensor& context, const at::Tensor& context_gradient,
-                const AttentionRows& rows, const DropoutPlace& place, const Projections& gradient);
+                const at::Tensor& softmax, const AttentionRows& rows, const DropoutPlace& place,
+                const Projections& gradient);
 
-  /// The two ways of doing it: one task per sequence and head within a core's cache (fp32), and plain tensor operations
-  /// for devices.
+  /// The two ways of doing it: one task per sequence and head, by blocks of queries whose scores stay in a core's
+  /// cache; and plain tensor operations, for devices.
   void forward_on_host(const Projections& in, const AttentionRows& rows, const DropoutPlace& place,
-                       const at::Tensor& context);
+                       const at::Tensor& context, at::Tensor& softmax);
   void backward_on_host(const Projections& in, const at::Tensor& context, const at::Tensor& context_gradient,
-                        const AttentionRows& rows, const DropoutPlace& place, const Projections& gradient);
+                        const at::Tensor& softmax, const AttentionRows& rows, const DropoutPlace& place,
+                        const Projections& gradient);
   void forward_on_device(const Projections& in, const AttentionRows& rows, const DropoutPlace& place,
                          const at::Tensor& context) const;
   void backward_on_device(const Projections& in, const at::Tensor& context_gradient, const AttentionRows& rows,
@@ -45,19 +52,23 @@ class Attention {
   static int64_t row_stride(int64_t length) { return (length + 7) / 8 * 8; }
 
  private:
-  struct Task;
+  struct Scratch;
   float scale() const;
-  void reserve_scratch(const AttentionRows& rows);
-  Task task(const AttentionRows& rows, int64_t index) const;
-  void forward_task(const Task& task, const Projections& in, const DropoutPlace& place, const at::Tensor& context);
-  void backward_task(const Task& task, const Projections& in, const at::Tensor& context,
-                     const at::Tensor& context_gradient, const DropoutPlace& place, const Projections& gradient);
+  template <class Work>
+  void for_each_head(const AttentionRows& rows, const DropoutPlace& place, Work work);
+  template <class T>
+  void forward_in(const Projections& in, const AttentionRows& rows, const DropoutPlace& place,
+                  const at::Tensor& context, const at::Tensor& softmax);
+  template <class T>
+  void backward_in(const Projections& in, const at::Tensor& context, const at::Tensor& context_gradient,
+                   const at::Tensor& softmax, const AttentionRows& rows, const DropoutPlace& place,
+                   const Projections& gradient);
   std::vector<at::Tensor> masks_on_device(const AttentionRows& rows, const DropoutPlace& place,
                                           at::Device device) const;
 
   int64_t heads_;
   int64_t head_dim_;
-  at::Tensor scratch_;  // host: [threads, 3, longest * stride]; only grows
+  std::unique_ptr<Scratch> scratch_;  // of the host's threads
 };
 
 }  // namespace lockstep::model

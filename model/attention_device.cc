@@ -20,11 +20,6 @@ at::Tensor product_in_float(const at::Tensor& a, const at::Tensor& b) {
   return at::bmm(a.to(at::kFloat), b.to(at::kFloat));
 }
 
-/// The same tensors where they are fp32 already.
-Projections to_float(const Projections& in) {
-  return {in.query.to(at::kFloat), in.key.to(at::kFloat), in.value.to(at::kFloat)};
-}
-
 }  // namespace
 
 float Attention::scale() const {
@@ -32,21 +27,16 @@ float Attention::scale() const {
 }
 
 void Attention::forward(const Projections& in, const AttentionRows& rows, const DropoutPlace& place,
-                        const at::Tensor& context) {
-  if (!context.is_cpu()) return forward_on_device(in, rows, place, context);
-  const at::Tensor in_float = context.to(at::kFloat);
-  forward_on_host(to_float(in), rows, place, in_float);
-  context.copy_(in_float);
+                        const at::Tensor& context, at::Tensor& softmax) {
+  if (context.is_cpu()) return forward_on_host(in, rows, place, context, softmax);
+  forward_on_device(in, rows, place, context);
 }
 
 void Attention::backward(const Projections& in, const at::Tensor& context, const at::Tensor& context_gradient,
-                         const AttentionRows& rows, const DropoutPlace& place, const Projections& gradient) {
-  if (!context.is_cpu()) return backward_on_device(in, context_gradient, rows, place, gradient);
-  const Projections in_float = to_float(gradient);
-  backward_on_host(to_float(in), context.to(at::kFloat), context_gradient.to(at::kFloat), rows, place, in_float);
-  gradient.query.copy_(in_float.query);
-  gradient.key.copy_(in_float.key);
-  gradient.value.copy_(in_float.value);
+                         const at::Tensor& softmax, const AttentionRows& rows, const DropoutPlace& place,
+                         const Projections& gradient) {
+  if (context.is_cpu()) return backward_on_host(in, context, context_gradient, softmax, rows, place, gradient);
+  backward_on_device(in, context_gradient, rows, place, gradient);
 }
 
 /// Per example [heads, queries, length]; nothing if dropout is off. One Philox run for the layer.

@@ -36,6 +36,7 @@ struct NormState {
 struct LayerState {
   at::Tensor first_rows, first_query;            // last layer only: its input, and the queries
   at::Tensor qkv;                                // [T, 3 * dim]; last layer: keys and values, [T, 2 * dim]
+  at::Tensor softmax;                            // what attention keeps
   at::Tensor context, attended, hidden, output;  // attended: after sa_layer_norm; hidden: before the activation
   NormState attention_norm, output_norm;
 };

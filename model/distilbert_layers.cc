@@ -2,6 +2,7 @@
 // .].
 #include <ATen/ATen.h>
 
+#include "model/cpu/tensor_rows.h"
 #include "model/distilbert_impl.h"
 
 namespace lockstep::model {
@@ -19,13 +20,16 @@ void apply(const Linear& linear, const at::Tensor& input, at::Tensor& out) {
 }
 
 /// Adds the weights' gradients; the input's is out_gradient W, which callers put where they need it. Products of bf16
-/// are summed and kept in fp32: CUDA has an operation for that, the CPU has none and widens them first.
+/// are summed and kept in fp32.
 void add_gradients(const Linear& linear, const at::Tensor& input, const at::Tensor& out_gradient) {
   at::Tensor weight_gradient = linear.weight_gradient;
-  if (input.is_cuda() && input.scalar_type() != at::kFloat) {
-    weight_gradient.add_(at::mm(out_gradient.t(), input, at::kFloat));
+  if (input.scalar_type() == at::kFloat) {
+    weight_gradient.addmm_(out_gradient.t(), input);
+  } else if (input.is_cpu()) {
+    multiply({out_gradient.size(1), input.size(1), input.size(0)}, transposed(rows_of<Bf16>(out_gradient)),
+             plain(rows_of<Bf16>(input)), rows_of<float>(weight_gradient), Into::kAdd);
   } else {
-    weight_gradient.addmm_(out_gradient.to(at::kFloat).t(), input.to(at::kFloat));
+    weight_gradient.add_(at::mm(out_gradient.t(), input, at::kFloat));
   }
   linear.bias_gradient.add_(out_gradient.sum(at::IntArrayRef{0}, false, at::kFloat));
 }
@@ -149,7 +153,7 @@ const at::Tensor& DistilBert::Impl::layer_forward(size_t index, const at::Tensor
   const at::Tensor& residual = is_last(index) ? s.first_rows : input;
   fit(s.context, residual.size(0), config.dim, input);
   attention.forward(projections(index, s), rows, place(run, DropoutSite::kAttention, index, config.attention_dropout),
-                    s.context);
+                    s.context, s.softmax);
   apply(layer.out, s.context, s.attention_norm.input);
   s.attention_norm.input.add_(residual);
   s.attended = apply(layer.attention_norm, s.attention_norm);
@@ -183,7 +187,7 @@ void DistilBert::Impl::layer_backward(size_t index, const at::Tensor& input, con
   gradient = model::backward(layer.attention_norm, s.attention_norm, gradient);  // of attention's output and of `input`
   add_gradients(layer.out, s.context, gradient);
   at::mm_out(branch, gradient, layer.out.weight);
-  attention.backward(projections(index, s), s.context, branch, rows,
+  attention.backward(projections(index, s), s.context, branch, s.softmax, rows,
                      place(run, DropoutSite::kAttention, index, config.attention_dropout),
                      projection_gradients(index, batch));
   project_backward(index, input, batch);
