@@ -86,21 +86,14 @@ void Attention::forward_on_host(const Projections& in, const AttentionRows& rows
                                 const at::Tensor& context, at::Tensor& softmax) {
   if (!softmax.defined()) softmax = at::empty({0}, at::kFloat);
   softmax.resize_({heads_, context.size(0), 2});
-  if (context.scalar_type() == at::kFloat) {
-    forward_in<float>(in, rows, place, context, softmax);
-  } else {
-    forward_in<Bf16>(in, rows, place, context, softmax);
-  }
+  with_type_of(context, [&]<class T>(T) { forward_in<T>(in, rows, place, context, softmax); });
 }
 
 void Attention::backward_on_host(const Projections& in, const at::Tensor& context, const at::Tensor& context_gradient,
                                  const at::Tensor& softmax, const AttentionRows& rows, const DropoutPlace& place,
                                  const Projections& gradient) {
-  if (context.scalar_type() == at::kFloat) {
-    backward_in<float>(in, context, context_gradient, softmax, rows, place, gradient);
-  } else {
-    backward_in<Bf16>(in, context, context_gradient, softmax, rows, place, gradient);
-  }
+  with_type_of(context,
+               [&]<class T>(T) { backward_in<T>(in, context, context_gradient, softmax, rows, place, gradient); });
 }
 
 }  // namespace lockstep::model

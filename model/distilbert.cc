@@ -197,7 +197,7 @@ void DistilBert::Impl::backward(const Batch& batch, const DropoutRun& run, const
   head_backward(batch, run, logits_gradient.to(device));
   if (frontier) frontier(layout.find("pre_classifier.bias").offset + config.dim);
   for (size_t i = layers.size(); i-- > 0;) {
-    layer_backward(i, i == 0 ? embedded : states[i - 1].output, batch, run);
+    layer_backward(i, i == 0 ? embeddings() : states[i - 1].output, batch, run);
     if (frontier) frontier(layers[i].frontier);
   }
   embed_backward(batch, run);

@@ -7,16 +7,13 @@
 
 #include "model/attention.h"
 #include "model/distilbert.h"
+#include "model/row_operations.h"
 
 namespace lockstep::model {
 
 /// Views of one layer's part of the flat parameters (or of their bf16 copy) and of the flat gradients, which are fp32.
 struct Linear {
   at::Tensor weight, bias;  // [out, in], [out]; in the type of the activations that they meet
-  at::Tensor weight_gradient, bias_gradient;
-};
-struct Norm {
-  at::Tensor weight, bias;  // [dim]
   at::Tensor weight_gradient, bias_gradient;
 };
 struct Layer {
@@ -27,10 +24,6 @@ struct Layer {
   int64_t frontier = 0;  // end of its slots in the flat layout
 };
 
-/// What a LayerNorm keeps for backward: its input and the input's statistics.
-struct NormState {
-  at::Tensor input, mean, inverse_deviation;
-};
 /// What a layer keeps, [R, .] each: of all rows, R = T, or in the last layer of the first row of each example, which is
 /// all that the head reads. Buffers: they keep their memory from step to step.
 struct LayerState {
@@ -68,6 +61,8 @@ struct DistilBert::Impl {
   void backward(const Batch& batch, const DropoutRun& run, const at::Tensor& logits_gradient,
                 const GradientFrontier& frontier);
 
+  /// What embed() made.
+  const at::Tensor& embeddings() const { return weights.scalar_type() == at::kFloat ? normalized : embedded; }
   const at::Tensor& embed(const Batch& batch, const DropoutRun& run);
   const at::Tensor& layer_forward(size_t index, const at::Tensor& input, const Batch& batch, const DropoutRun& run);
   at::Tensor head_forward(const Batch& batch, const DropoutRun& run, const at::Tensor& last);
@@ -86,7 +81,6 @@ struct DistilBert::Impl {
   void project_backward(size_t layer, const at::Tensor& input, const Batch& batch);
   DropoutPlace place(const DropoutRun& run, DropoutSite site, size_t layer, double p) const;
   LayerState& state(size_t layer, const DropoutRun& run);
-  at::Tensor activate(const at::Tensor& hidden);
   at::Tensor flat_view(const at::Tensor& flat, const std::string& name, const std::vector<int64_t>& shape) const;
   /// `values`: `parameters` or `weights`.
   Linear linear(const at::Tensor& values, const std::string& name) const;
@@ -106,7 +100,9 @@ struct DistilBert::Impl {
 
   Attention attention;
   NormState embedding_state;
-  at::Tensor embedded;  // after LayerNorm and dropout
+  at::Tensor embedding_rows;  // fp32: positions' rows, later gradients
+  at::Tensor normalized;      // fp32, after LayerNorm and dropout
+  at::Tensor embedded;        // the same in the layers' type
   std::vector<LayerState> states;
   at::Tensor pooled, classifier_input;               // head, fp32: [examples, dim] before pre_classifier; after dropout
   at::Tensor gradient, branch, wide, wide_gradient;  // [R, dim], [R, dim], [R, hidden_dim], [R, hidden_dim]

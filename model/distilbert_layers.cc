@@ -8,20 +8,14 @@
 namespace lockstep::model {
 namespace {
 
-at::Tensor& fit(at::Tensor& buffer, int64_t rows, int64_t columns, const at::Tensor& like) {
-  if (!buffer.defined()) buffer = at::empty({0}, like.options());
-  buffer.resize_({rows, columns});
-  return buffer;
-}
-
 /// out = input W^T + b
 void apply(const Linear& linear, const at::Tensor& input, at::Tensor& out) {
   at::addmm_out(fit(out, input.size(0), linear.weight.size(0), input), linear.bias, input, linear.weight.t());
 }
 
-/// Adds the weights' gradients; the input's is out_gradient W, which callers put where they need it. Products of bf16
+/// Adds the weight's gradient; the input's is out_gradient W, which callers put where they need it. Products of bf16
 /// are summed and kept in fp32.
-void add_gradients(const Linear& linear, const at::Tensor& input, const at::Tensor& out_gradient) {
+void add_weight_gradient(const Linear& linear, const at::Tensor& input, const at::Tensor& out_gradient) {
   at::Tensor weight_gradient = linear.weight_gradient;
   if (input.scalar_type() == at::kFloat) {
     weight_gradient.addmm_(out_gradient.t(), input);
@@ -31,24 +25,11 @@ void add_gradients(const Linear& linear, const at::Tensor& input, const at::Tens
   } else {
     weight_gradient.add_(at::mm(out_gradient.t(), input, at::kFloat));
   }
-  linear.bias_gradient.add_(out_gradient.sum(at::IntArrayRef{0}, false, at::kFloat));
 }
 
-/// In fp32 inside, whatever the type of the input, which is the result's.
-at::Tensor apply(const Norm& norm, NormState& state) {
-  at::Tensor out;
-  std::tie(out, state.mean, state.inverse_deviation) = at::native_layer_norm(
-      state.input.to(at::kFloat), {state.input.size(1)}, norm.weight, norm.bias, kLayerNormEpsilon);
-  return out.to(state.input.scalar_type());
-}
-
-at::Tensor backward(const Norm& norm, const NormState& state, const at::Tensor& out_gradient) {
-  auto [input, weight, bias] =
-      at::native_layer_norm_backward(out_gradient.to(at::kFloat), state.input.to(at::kFloat), {state.input.size(1)},
-                                     state.mean, state.inverse_deviation, norm.weight, norm.bias, {true, true, true});
-  norm.weight_gradient.add_(weight);
-  norm.bias_gradient.add_(bias);
-  return input.to(state.input.scalar_type());
+void add_gradients(const Linear& linear, const at::Tensor& input, const at::Tensor& out_gradient) {
+  add_weight_gradient(linear, input, out_gradient);
+  add_column_sums(out_gradient, linear.bias_gradient);
 }
 
 /// [T, n * dim] apart, into n.
@@ -63,15 +44,6 @@ Projections parts_of(const at::Tensor& query, const at::Tensor& key_value, int64
   return {query, part(key_value, 0, dim), part(key_value, 1, dim)};
 }
 
-/// table[ids[i]] += rows[i], in an order that does not change from run to run.
-void add_rows(at::Tensor table, const at::Tensor& ids, const at::Tensor& rows) {
-  if (table.is_cpu()) {
-    table.index_add_(0, ids, rows);
-  } else {
-    table.index_put_({ids}, rows, true);
-  }
-}
-
 }  // namespace
 
 DropoutPlace DistilBert::Impl::place(const DropoutRun& run, DropoutSite site, size_t layer, double p) const {
@@ -83,27 +55,24 @@ LayerState& DistilBert::Impl::state(size_t layer, const DropoutRun& run) {
   return states[run.on ? layer : layer % 2];
 }
 
-at::Tensor DistilBert::Impl::activate(const at::Tensor& hidden) {
-  fit(wide, hidden.size(0), hidden.size(1), hidden);
-  if (config.activation == Activation::kRelu) return at::clamp_min_out(wide, hidden, 0);
-  return at::gelu_out(wide, hidden);
-}
-
 const at::Tensor& DistilBert::Impl::embed(const Batch& batch, const DropoutRun& run) {
-  at::Tensor& sum = fit(embedding_state.input, batch.ids.size(0), config.dim, parameters);
-  at::index_select_out(sum, word, 0, batch.ids);
-  sum.add_(position.index_select(0, batch.positions));
-  embedded = apply(embedding_norm, embedding_state).to(weights.scalar_type());
-  drop_rows(embedded, batch.examples, place(run, DropoutSite::kEmbeddings, 0, config.dropout));
-  return embedded;
+  const int64_t tokens = batch.ids.size(0);
+  at::index_select_out(fit(embedding_state.input, tokens, config.dim, parameters), word, 0, batch.ids);
+  at::index_select_out(fit(embedding_rows, tokens, config.dim, parameters), position, 0, batch.positions);
+  residual_norm(embedding_norm, embedding_state, embedding_rows, {}, normalized);
+  drop_rows(normalized, batch.examples, place(run, DropoutSite::kEmbeddings, 0, config.dropout));
+  if (weights.scalar_type() != at::kFloat) fit(embedded, tokens, config.dim, weights).copy_(normalized);
+  return embeddings();
 }
 
 void DistilBert::Impl::embed_backward(const Batch& batch, const DropoutRun& run) {
-  drop_rows(gradient, batch.examples, place(run, DropoutSite::kEmbeddings, 0, config.dropout));
-  at::Tensor sum_gradient = model::backward(embedding_norm, embedding_state, gradient);
-  add_rows(position_gradient, batch.positions, sum_gradient);
-  sum_gradient.masked_fill_(batch.ids.eq(config.pad_token_id).unsqueeze(1), 0);  // as torch's padding_idx
-  add_rows(word_gradient, batch.ids, sum_gradient);
+  at::Tensor& rows = fit(embedding_rows, gradient.size(0), config.dim, parameters);
+  rows.copy_(gradient);
+  drop_rows(rows, batch.examples, place(run, DropoutSite::kEmbeddings, 0, config.dropout));
+  residual_norm_backward(embedding_norm, embedding_state, {}, rows, rows, {});
+  add_rows(position_gradient, batch.positions, rows);
+  rows.masked_fill_(batch.ids.eq(config.pad_token_id).unsqueeze(1), 0);  // as torch's padding_idx
+  add_rows(word_gradient, batch.ids, rows);
 }
 
 AttentionRows DistilBert::Impl::attention_rows(size_t layer, const Batch& batch) const {
@@ -155,14 +124,13 @@ const at::Tensor& DistilBert::Impl::layer_forward(size_t index, const at::Tensor
   attention.forward(projections(index, s), rows, place(run, DropoutSite::kAttention, index, config.attention_dropout),
                     s.context, s.softmax);
   apply(layer.out, s.context, s.attention_norm.input);
-  s.attention_norm.input.add_(residual);
-  s.attended = apply(layer.attention_norm, s.attention_norm);
+  residual_norm(layer.attention_norm, s.attention_norm, residual, {}, s.attended);
 
   apply(layer.lin1, s.attended, s.hidden);
-  apply(layer.lin2, activate(s.hidden), s.output_norm.input);
-  drop_rows(s.output_norm.input, rows.queries, place(run, DropoutSite::kFeedForward, index, config.dropout));
-  s.output_norm.input.add_(s.attended);
-  s.output = apply(layer.output_norm, s.output_norm);
+  activate(config.activation, s.hidden, wide);
+  apply(layer.lin2, wide, s.output_norm.input);
+  residual_norm(layer.output_norm, s.output_norm, s.attended,
+                {rows.queries, place(run, DropoutSite::kFeedForward, index, config.dropout)}, s.output);
   return s.output;
 }
 
@@ -171,22 +139,20 @@ void DistilBert::Impl::layer_backward(size_t index, const at::Tensor& input, con
   const Layer& layer = layers[index];
   const LayerState& s = states[index];
   const AttentionRows rows = attention_rows(index, batch);
-  gradient = model::backward(layer.output_norm, s.output_norm, gradient);  // of ffn's output and of `attended`
-  fit(branch, gradient.size(0), config.dim, gradient).copy_(gradient);
-  drop_rows(branch, rows.queries, place(run, DropoutSite::kFeedForward, index, config.dropout));
-  add_gradients(layer.lin2, activate(s.hidden), branch);
+  // From here `gradient` is that of the feed-forward's output, `branch`, and of `attended`.
+  residual_norm_backward(layer.output_norm, s.output_norm,
+                         {rows.queries, place(run, DropoutSite::kFeedForward, index, config.dropout)}, gradient, branch,
+                         layer.lin2.bias_gradient);
   at::mm_out(fit(wide_gradient, gradient.size(0), config.hidden_dim, gradient), branch, layer.lin2.weight);
-  if (config.activation == Activation::kRelu) {
-    at::threshold_backward_out(wide, wide_gradient, s.hidden, 0);
-  } else {
-    at::gelu_backward_out(wide, wide_gradient, s.hidden);
-  }
-  add_gradients(layer.lin1, s.attended, wide);
-  gradient.addmm_(wide, layer.lin1.weight);
+  activate_backward(config.activation, s.hidden, wide_gradient, wide, layer.lin1.bias_gradient);
+  add_weight_gradient(layer.lin2, wide, branch);
+  add_weight_gradient(layer.lin1, s.attended, wide_gradient);
+  gradient.addmm_(wide_gradient, layer.lin1.weight);
 
-  gradient = model::backward(layer.attention_norm, s.attention_norm, gradient);  // of attention's output and of `input`
-  add_gradients(layer.out, s.context, gradient);
-  at::mm_out(branch, gradient, layer.out.weight);
+  // And from here that of attention's output and of `input`.
+  residual_norm_backward(layer.attention_norm, s.attention_norm, {}, gradient, gradient, layer.out.bias_gradient);
+  add_weight_gradient(layer.out, s.context, gradient);
+  at::mm_out(fit(branch, gradient.size(0), config.dim, gradient), gradient, layer.out.weight);
   attention.backward(projections(index, s), s.context, branch, s.softmax, rows,
                      place(run, DropoutSite::kAttention, index, config.attention_dropout),
                      projection_gradients(index, batch));
@@ -209,7 +175,7 @@ void DistilBert::Impl::head_backward(const Batch& batch, const DropoutRun& run, 
   drop_rows(d_input, batch.heads, place(run, DropoutSite::kClassifier, 0, config.seq_classif_dropout));
   d_input = at::threshold_backward(d_input, classifier_input, 0);  // what dropout zeroed is zero in d_input already
   add_gradients(pre_classifier, pooled, d_input);
-  gradient = at::mm(d_input, pre_classifier.weight).to(weights.scalar_type());
+  fit(gradient, d_input.size(0), config.dim, weights).copy_(at::mm(d_input, pre_classifier.weight));
 }
 
 }  // namespace lockstep::model

@@ -46,7 +46,7 @@ void drop_rows_on_host(const at::Tensor& rows, const Examples& examples, const D
   for (int64_t i = 0; i < examples.count(); ++i)
     apply_dropout(values + examples.begin(i) * columns, examples.length(i) * columns, 0, place.of(examples.ids[i]),
                   place.p);
-  rows.copy_(in_float);
+  if (!in_float.is_same(rows)) rows.copy_(in_float);
 }
 
 void drop_rows_on_device(const at::Tensor& rows, const Examples& examples, const DropoutPlace& place) {
@@ -76,6 +76,14 @@ DropoutKey DropoutPlace::of(int64_t example_id) const {
   DropoutKey result = key;
   result.example_id = example_id;
   return result;
+}
+
+at::Tensor& fit(at::Tensor& buffer, int64_t rows, int64_t columns, const at::Tensor& like) {
+  if (!buffer.defined()) buffer = at::empty({0}, like.options());
+  const auto bytes = static_cast<size_t>(rows * columns * buffer.element_size());
+  if (buffer.storage().nbytes() < bytes) buffer.resize_({rows + rows / 8, columns});
+  buffer.resize_({rows, columns});
+  return buffer;
 }
 
 void drop_rows(const at::Tensor& rows, const Examples& examples, const DropoutPlace& place) {

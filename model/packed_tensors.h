@@ -27,6 +27,10 @@ struct DropoutPlace {
   DropoutKey of(int64_t example_id) const;
 };
 
+/// Makes `buffer` a [rows, columns] matrix of the type and device of `like`. It keeps its memory, which grows by more
+/// than was asked for, so that batches of somewhat different sizes soon need no more.
+at::Tensor& fit(at::Tensor& buffer, int64_t rows, int64_t columns, const at::Tensor& like);
+
 /// rows *= the examples' masks; element = row in the example * columns + column. On the host and on devices the same
 /// bits. fp32 or bf16.
 void drop_rows(const at::Tensor& rows, const Examples& examples, const DropoutPlace& place);

@@ -8,10 +8,6 @@
 namespace lockstep::model {
 namespace {
 
-inline float factor(const RowDropout& dropout, int64_t j) {
-  return dropout.draws[j] >= dropout.threshold ? dropout.scale : 0.0F;
-}
-
 template <class T>
 [[gnu::always_inline]] inline SoftmaxRow forward(float* scores, T* weights, int64_t length, float scale,
                                                  const RowDropout dropout) {
@@ -29,7 +25,7 @@ template <class T>
   const float inverse = 1 / sum;
 #pragma omp simd
   for (int64_t j = 0; j < length; ++j)
-    store(weights[j], scores[j] * inverse * factor(dropout, j));
+    store(weights[j], scores[j] * inverse * dropout.factor(j));
   return {largest, inverse};
 }
 
@@ -40,7 +36,7 @@ template <class T>
 #pragma omp simd
   for (int64_t j = 0; j < length; ++j) {
     const float p = exp_of_negative((scores[j] - softmax.largest) * scale) * softmax.inverse_sum;
-    const float kept = factor(dropout, j);
+    const float kept = dropout.factor(j);
     const float d_score = scale * p * (d_weights[j] * kept - delta);
     store(weights[j], p * kept);
     store(d_scores[j], d_score);

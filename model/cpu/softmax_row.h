@@ -3,19 +3,13 @@
 #include <cstdint>
 
 #include "model/cpu/bfloat16.h"
+#include "model/cpu/row_dropout.h"
 
 namespace lockstep::model {
 
 /// What softmax keeps of a row of scores s: weights are exp(scale * (s - largest)) * inverse_sum.
 struct SoftmaxRow {
   float largest = 0, inverse_sum = 0;
-};
-
-/// A row's dropout: element j keeps factor `scale` if its draw is at least `threshold`, else it is zero.
-struct RowDropout {
-  const uint16_t* draws = nullptr;
-  uint32_t threshold = 0;
-  float scale = 1;
 };
 
 /// weights = dropout(softmax(scale * scores)). Overwrites `scores`; `weights` may be the same memory.

@@ -18,6 +18,16 @@ T* elements_of(const at::Tensor& tensor) {
   }
 }
 
+/// work(T{}) for a tensor of T's type.
+template <class Work>
+void with_type_of(const at::Tensor& tensor, Work work) {
+  if (tensor.scalar_type() == at::kFloat) {
+    work(float{});
+  } else {
+    work(Bf16{});
+  }
+}
+
 /// The rows of a two-dimensional one.
 template <class T>
 Rows<T> rows_of(const at::Tensor& tensor) {
