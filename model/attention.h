@@ -54,7 +54,7 @@ class Attention {
  private:
   struct Scratch;
   float scale() const;
-  template <class Work>
+  template <class T, class Work>
   void for_each_head(const AttentionRows& rows, const DropoutPlace& place, Work work);
   template <class T>
   void forward_in(const Projections& in, const AttentionRows& rows, const DropoutPlace& place,

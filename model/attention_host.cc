@@ -53,10 +53,12 @@ Attention::Attention(int64_t heads, int64_t head_dim)
     : heads_(heads), head_dim_(head_dim), scratch_(std::make_unique<Scratch>()) {}
 Attention::~Attention() = default;
 
-/// `work`(task, scratch) for every head of every example, the longest examples' first where the caller has them so.
-template <class Work>
+/// `work`(task, scratch) for every head of every example.
+template <class T, class Work>
 void Attention::for_each_head(const AttentionRows& rows, const DropoutPlace& place, Work work) {
   scratch_->of_threads.resize(std::max<size_t>(scratch_->of_threads.size(), omp_get_max_threads()));
+  for (AttentionScratch& scratch : scratch_->of_threads)
+    reserve<T>(scratch, rows.tokens.longest(), head_dim_);
 #pragma omp parallel for schedule(dynamic)
   for (int64_t i = 0; i < rows.tokens.count() * heads_; ++i)
     work(make_task(rows, place, i / heads_, i % heads_, head_dim_, scale()),
@@ -66,7 +68,7 @@ void Attention::for_each_head(const AttentionRows& rows, const DropoutPlace& pla
 template <class T>
 void Attention::forward_in(const Projections& in, const AttentionRows& rows, const DropoutPlace& place,
                            const at::Tensor& context, const at::Tensor& softmax) {
-  for_each_head(rows, place, [&](const Task& task, AttentionScratch& scratch) {
+  for_each_head<T>(rows, place, [&](const Task& task, AttentionScratch& scratch) {
     attend<T>(task.head, task.of<const T>(in), task.of_queries<T>(context), task.part_of(softmax), scratch);
   });
 }
@@ -75,7 +77,7 @@ template <class T>
 void Attention::backward_in(const Projections& in, const at::Tensor& context, const at::Tensor& context_gradient,
                             const at::Tensor& softmax, const AttentionRows& rows, const DropoutPlace& place,
                             const Projections& gradient) {
-  for_each_head(rows, place, [&](const Task& task, AttentionScratch& scratch) {
+  for_each_head<T>(rows, place, [&](const Task& task, AttentionScratch& scratch) {
     attend_backward<T>(task.head, task.of<const T>(in), task.of_queries<const T>(context),
                        task.of_queries<const T>(context_gradient), task.part_of(softmax), task.of<T>(gradient),
                        scratch);

@@ -8,9 +8,27 @@
 namespace lockstep::model {
 namespace {
 
+/// For products of bf16 on the CPU, LibTorch's oneDNN compiles a kernel for each number of rows. Rows of buffers,
+/// which are independent of each other there, are therefore taken to a multiple of kRowStep.
+at::Tensor rounded_up(const at::Tensor& rows) {
+  if (!rows.is_cpu() || rows.scalar_type() == at::kFloat) return rows;
+  return rows.as_strided({(rows.size(0) + kRowStep - 1) / kRowStep * kRowStep, rows.size(1)}, rows.strides());
+}
+
 /// out = input W^T + b
 void apply(const Linear& linear, const at::Tensor& input, at::Tensor& out) {
-  at::addmm_out(fit(out, input.size(0), linear.weight.size(0), input), linear.bias, input, linear.weight.t());
+  at::Tensor rows = rounded_up(fit(out, input.size(0), linear.weight.size(0), input));
+  at::addmm_out(rows, linear.bias, rounded_up(input), linear.weight.t());
+}
+
+/// input_gradient = out_gradient W
+void apply_transposed(const Linear& linear, const at::Tensor& out_gradient, at::Tensor& input_gradient) {
+  at::Tensor rows = rounded_up(fit(input_gradient, out_gradient.size(0), linear.weight.size(1), out_gradient));
+  at::mm_out(rows, rounded_up(out_gradient), linear.weight);
+}
+/// input_gradient += out_gradient W
+void add_transposed(const Linear& linear, const at::Tensor& out_gradient, const at::Tensor& input_gradient) {
+  rounded_up(input_gradient).addmm_(rounded_up(out_gradient), linear.weight);
 }
 
 /// Adds the weight's gradient; the input's is out_gradient W, which callers put where they need it. Products of bf16
@@ -102,13 +120,13 @@ void DistilBert::Impl::project_backward(size_t index, const at::Tensor& input, c
   const Layer& layer = layers[index];
   if (!is_last(index)) {
     add_gradients(layer.qkv, input, qkv_gradient);
-    gradient.addmm_(qkv_gradient, layer.qkv.weight);
+    add_transposed(layer.qkv, qkv_gradient, gradient);
     return;
   }
   add_gradients(layer.query, states[index].first_rows, query_gradient);
   add_gradients(layer.key_value, input, qkv_gradient);
-  gradient.addmm_(query_gradient, layer.query.weight);
-  at::mm_out(fit(branch, input.size(0), config.dim, input), qkv_gradient, layer.key_value.weight);
+  add_transposed(layer.query, query_gradient, gradient);
+  apply_transposed(layer.key_value, qkv_gradient, branch);
   branch.index_add_(0, batch.first_rows, gradient);
   std::swap(branch, gradient);
 }
@@ -143,16 +161,16 @@ void DistilBert::Impl::layer_backward(size_t index, const at::Tensor& input, con
   residual_norm_backward(layer.output_norm, s.output_norm,
                          {rows.queries, place(run, DropoutSite::kFeedForward, index, config.dropout)}, gradient, branch,
                          layer.lin2.bias_gradient);
-  at::mm_out(fit(wide_gradient, gradient.size(0), config.hidden_dim, gradient), branch, layer.lin2.weight);
+  apply_transposed(layer.lin2, branch, wide_gradient);
   activate_backward(config.activation, s.hidden, wide_gradient, wide, layer.lin1.bias_gradient);
   add_weight_gradient(layer.lin2, wide, branch);
   add_weight_gradient(layer.lin1, s.attended, wide_gradient);
-  gradient.addmm_(wide_gradient, layer.lin1.weight);
+  add_transposed(layer.lin1, wide_gradient, gradient);
 
   // And from here that of attention's output and of `input`.
   residual_norm_backward(layer.attention_norm, s.attention_norm, {}, gradient, gradient, layer.out.bias_gradient);
   add_weight_gradient(layer.out, s.context, gradient);
-  at::mm_out(fit(branch, gradient.size(0), config.dim, gradient), gradient, layer.out.weight);
+  apply_transposed(layer.out, gradient, branch);
   attention.backward(projections(index, s), s.context, branch, s.softmax, rows,
                      place(run, DropoutSite::kAttention, index, config.attention_dropout),
                      projection_gradients(index, batch));

@@ -25,26 +25,40 @@ void copy_numbers(const at::Tensor& from, at::Tensor to) {
   if (!to.is_same(from)) to.copy_(from);
 }
 
-at::Tensor indices_of(std::span<const int32_t> ids, int64_t vocabulary, const at::Device& device) {
+void check_ids(std::span<const int32_t> ids, int64_t vocabulary) {
   const auto beyond = std::find_if(ids.begin(), ids.end(), [&](int32_t id) { return id < 0 || id >= vocabulary; });
   if (beyond != ids.end())
     throw std::invalid_argument("row " + std::to_string(*beyond) + " of the word embeddings' gradient, which has " +
                                 std::to_string(vocabulary));
-  return at::tensor(at::ArrayRef<int64_t>(std::vector<int64_t>(ids.begin(), ids.end())), at::kLong).to(device);
+}
+
+/// `ids` as a tensor of the host, in the memory of `buffer`.
+at::Tensor& indices_in(at::Tensor& buffer, std::span<const int32_t> ids) {
+  if (!buffer.defined()) buffer = at::empty({0}, at::kLong);
+  buffer.resize_({static_cast<int64_t>(ids.size())});
+  std::ranges::copy(ids, buffer.mutable_data_ptr<int64_t>());
+  return buffer;
 }
 
 }  // namespace
 
 struct ExchangeBuffer::Impl {
-  at::Tensor gradients, buffer;          // [layout().size]; maybe the same
-  at::Tensor word_gradient;              // [vocabulary, dim], a view of the model's
-  at::Tensor ids, rows, exchanged_rows;  // of the last load_word_rows(); the latter two maybe the same
+  at::Tensor gradients, buffer;  // [layout().size]; maybe the same
+  at::Tensor word_gradient;      // [vocabulary, dim], a view of the model's
+  // Of the last load_word_rows(), in memory that stays. Ids on the host and on the device, maybe the same; rows as the
+  // model has them and as they are exchanged, maybe the same.
+  at::Tensor host_ids, ids, rows, exchanged_rows;
 };
 
 ExchangeBuffer::ExchangeBuffer(DistilBert& model, ExchangeForm form)
     : form_(form),
-      impl_(std::make_unique<Impl>(Impl{
-          model.impl_->gradients, buffer_for(model.impl_->gradients, form), model.impl_->word_gradient, {}, {}, {}})) {}
+      impl_(std::make_unique<Impl>(Impl{model.impl_->gradients,
+                                        buffer_for(model.impl_->gradients, form),
+                                        model.impl_->word_gradient,
+                                        {},
+                                        {},
+                                        {},
+                                        {}})) {}
 ExchangeBuffer::~ExchangeBuffer() = default;
 
 void* ExchangeBuffer::data() {
@@ -63,9 +77,12 @@ void ExchangeBuffer::store(int64_t begin, int64_t end) {
 
 void* ExchangeBuffer::load_word_rows(std::span<const int32_t> ids) {
   Impl& m = *impl_;
-  m.ids = indices_of(ids, m.word_gradient.size(0), m.word_gradient.device());
-  m.rows = m.word_gradient.index_select(0, m.ids);
-  m.exchanged_rows = buffer_for(m.rows, form_);
+  check_ids(ids, m.word_gradient.size(0));
+  m.ids = indices_in(m.host_ids, ids).to(m.word_gradient.device());
+  const auto count = static_cast<int64_t>(ids.size()), dim = m.word_gradient.size(1);
+  at::index_select_out(fit(m.rows, count, dim, m.word_gradient), m.word_gradient, 0, m.ids);
+  if (!m.exchanged_rows.defined()) m.exchanged_rows = buffer_for(m.rows, form_);
+  fit(m.exchanged_rows, count, dim, m.exchanged_rows);
   copy_numbers(m.rows, m.exchanged_rows);
   return m.exchanged_rows.mutable_data_ptr();
 }

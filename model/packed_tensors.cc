@@ -80,8 +80,9 @@ DropoutKey DropoutPlace::of(int64_t example_id) const {
 
 at::Tensor& fit(at::Tensor& buffer, int64_t rows, int64_t columns, const at::Tensor& like) {
   if (!buffer.defined()) buffer = at::empty({0}, like.options());
-  const auto bytes = static_cast<size_t>(rows * columns * buffer.element_size());
-  if (buffer.storage().nbytes() < bytes) buffer.resize_({rows + rows / 8, columns});
+  const int64_t room = (rows + kRowStep - 1) / kRowStep * kRowStep;
+  if (buffer.storage().nbytes() < static_cast<size_t>(room * columns * buffer.element_size()))
+    buffer.resize_({room + room / 8, columns});
   buffer.resize_({rows, columns});
   return buffer;
 }

@@ -27,6 +27,9 @@ struct DropoutPlace {
   DropoutKey of(int64_t example_id) const;
 };
 
+/// Rows of a buffer that fit() made, to the next multiple of this, may be computed with; what is beyond is anything.
+inline constexpr int64_t kRowStep = 128;
+
 /// Makes `buffer` a [rows, columns] matrix of the type and device of `like`. It keeps its memory, which grows by more
 /// than was asked for, so that batches of somewhat different sizes soon need no more.
 at::Tensor& fit(at::Tensor& buffer, int64_t rows, int64_t columns, const at::Tensor& like);

@@ -68,19 +68,6 @@ void grow(std::vector<T>& memory, int64_t size) {
   if (memory.size() < static_cast<size_t>(size)) memory.resize(static_cast<size_t>(size));
 }
 
-void reserve(AttentionScratch& scratch, const AttentionHead& head, bool bf16) {
-  const int64_t matrix = kBlock * head.row_stride;
-  for (std::vector<float>* scores : {&scratch.scores, &scratch.d_weights})
-    grow(*scores, matrix);
-  grow(scratch.draws, matrix);
-  if (!bf16) return;
-  for (std::vector<Bf16>* rounded : {&scratch.weights_bf16, &scratch.d_scores_bf16})
-    grow(*rounded, matrix);
-  grow(scratch.block, kBlock * head.head_dim);
-  for (std::vector<float>* sums : {&scratch.d_key, &scratch.d_value})
-    grow(*sums, head.length * head.head_dim);
-}
-
 LOCKSTEP_FOR_EACH_ISA void round_row(const float* __restrict from, Bf16* __restrict to, int64_t columns) {
   for (int64_t j = 0; j < columns; ++j)
     store(to[j], from[j]);
@@ -149,9 +136,23 @@ void softmax_backward(const AttentionHead& head, int64_t begin, const HeadRows<c
 }  // namespace
 
 template <class T>
+void reserve(AttentionScratch& scratch, int64_t longest, int64_t head_dim) {
+  const int64_t tokens = (longest + kBlock - 1) / kBlock * kBlock;  // somewhat longer ones come
+  for (std::vector<float>* scores : {&scratch.scores, &scratch.d_weights})
+    grow(*scores, kBlock * tokens);
+  grow(scratch.draws, kBlock * tokens);
+  if constexpr (std::is_same_v<T, Bf16>) {
+    for (std::vector<Bf16>* rounded : {&scratch.weights_bf16, &scratch.d_scores_bf16})
+      grow(*rounded, kBlock * tokens);
+    grow(scratch.block, kBlock * head_dim);
+    for (std::vector<float>* sums : {&scratch.d_key, &scratch.d_value})
+      grow(*sums, tokens * head_dim);
+  }
+}
+
+template <class T>
 void attend(const AttentionHead& head, const HeadRows<const T>& in, Rows<T> context, SoftmaxRow* softmax,
             AttentionScratch& scratch) {
-  reserve(scratch, head, !std::is_same_v<T, float>);
   for (int64_t begin = 0; begin < head.queries; begin += kBlock)
     attend_block(head, begin, in, context, softmax, scratch);
 }
@@ -160,7 +161,6 @@ template <class T>
 void attend_backward(const AttentionHead& head, const HeadRows<const T>& in, Rows<const T> context,
                      Rows<const T> d_context, const SoftmaxRow* softmax, const HeadRows<T>& gradient,
                      AttentionScratch& scratch) {
-  reserve(scratch, head, !std::is_same_v<T, float>);
   const Rows<float> d_key = sums_of(gradient.key, scratch.d_key, head.head_dim);
   const Rows<float> d_value = sums_of(gradient.value, scratch.d_value, head.head_dim);
   for (int64_t begin = 0; begin < head.queries; begin += kBlock) {
@@ -178,6 +178,8 @@ void attend_backward(const AttentionHead& head, const HeadRows<const T>& in, Row
   finish(d_value, gradient.value, head.length, head.head_dim);
 }
 
+template void reserve<float>(AttentionScratch&, int64_t, int64_t);
+template void reserve<Bf16>(AttentionScratch&, int64_t, int64_t);
 template void attend(const AttentionHead&, const HeadRows<const float>&, Rows<float>, SoftmaxRow*, AttentionScratch&);
 template void attend(const AttentionHead&, const HeadRows<const Bf16>&, Rows<Bf16>, SoftmaxRow*, AttentionScratch&);
 template void attend_backward(const AttentionHead&, const HeadRows<const float>&, Rows<const float>, Rows<const float>,

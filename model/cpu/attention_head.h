@@ -25,13 +25,17 @@ struct HeadRows {
   Rows<T> query, key, value;
 };
 
-/// A thread's memory for blocks of rows, in its core's cache; only grows.
+/// A thread's memory for blocks of rows, in its core's cache.
 struct AttentionScratch {
   std::vector<float> scores, d_weights;  // [block, row_stride]
   std::vector<Bf16> weights_bf16, d_scores_bf16;
   std::vector<float> block, d_key, d_value;  // bf16 only: sums in fp32, [block or length, head_dim]
   std::vector<uint16_t> draws;               // [block, row_stride]
 };
+
+/// Makes room, which only grows, for examples of at most `longest` tokens.
+template <class T>
+void reserve(AttentionScratch& scratch, int64_t longest, int64_t head_dim);
 
 /// context = dropout(softmax(scale * query key^T)) value; `softmax` [queries] is kept for backward.
 template <class T>
