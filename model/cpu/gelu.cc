@@ -40,9 +40,9 @@ template <class T>
 #pragma omp simd
   for (int64_t j = 0; j < count; ++j) {
     const float x = widened(in[j]);
-    const Normal at = normal(x);
-    store(out[j], x * at.cumulative);
-    const float d_in = widened(gradient[j]) * (at.cumulative + x * at.density);
+    const Normal here = normal(x);
+    store(out[j], x * here.cumulative);
+    const float d_in = widened(gradient[j]) * (here.cumulative + x * here.density);
     store(gradient[j], d_in);
     sums[j] += d_in;
   }

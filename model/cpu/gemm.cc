@@ -7,6 +7,7 @@
 // Two functions of the BLAS inside LibTorch; it has no header for them. The second is MKL's own: where LibTorch was
 // built with another BLAS it is null.
 extern "C" {
+// NOLINTNEXTLINE(readability-identifier-naming): BLAS called it so.
 void sgemm_(const char* a_form, const char* b_form, const int* m, const int* n, const int* k, const float* alpha,
             const float* a, const int* a_stride, const float* b, const int* b_stride, const float* beta, float* c,
             const int* c_stride);

@@ -118,7 +118,7 @@ BENCHMARK(product)->ArgName("bits")->Arg(32)->Arg(16)->Unit(benchmark::kMillisec
 
 /// What the parts below work on: rows of one layer, 4 420 tokens.
 struct Rows4420 {
-  explicit Rows4420(at::ScalarType type_) : type(type_) {}
+  explicit Rows4420(at::ScalarType of_rows) : type(of_rows) {}
   at::Tensor of(int64_t columns) const { return at::randn({batch.offsets.back(), columns}).to(type); }
 
   at::ScalarType type;
