@@ -19,10 +19,12 @@ __attribute__((weak)) void cblas_gemm_bf16bf16f32(int layout, int a_form, int b_
 namespace lockstep::model {
 namespace {
 
-/// MKL has the function on every CPU, but without these instructions it is slower than fp32.
+/// MKL has the function on every CPU, but without these instructions it is slower than fp32; on other makers' CPUs it
+/// chooses its kernels by rules of its own, which have not been measured.
 bool has_bf16_products() {
 #if defined(__x86_64__)
-  static const bool has = cblas_gemm_bf16bf16f32 != nullptr && __builtin_cpu_supports("avx512bf16");
+  static const bool has =
+      cblas_gemm_bf16bf16f32 != nullptr && __builtin_cpu_is("intel") != 0 && __builtin_cpu_supports("avx512bf16") != 0;
   return has;
 #else
   return false;
