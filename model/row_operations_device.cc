@@ -73,8 +73,7 @@ void add_column_sums_on_device(const at::Tensor& rows, const at::Tensor& sums) {
 }
 
 void add_rows_on_device(const at::Tensor& table, const at::Tensor& ids, const at::Tensor& rows) {
-  at::Tensor sums = table;
-  sums.index_put_({ids}, rows, true);
+  at::Tensor(table).index_put_({ids}, rows, true);
 }
 
 }  // namespace lockstep::model

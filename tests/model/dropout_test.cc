@@ -72,7 +72,7 @@ TEST(Dropout, MasksOfDifferentKeysAreIndependent) {
     int64_t same = 0;
     for (int64_t i = 0; i < kCount; ++i)
       same += first[i] == second[i] ? 1 : 0;
-    EXPECT_NEAR(static_cast<double>(same), kCount / 2, 4 * std::sqrt(kCount / 4))
+    EXPECT_NEAR(static_cast<double>(same), kCount / 2.0, 4 * std::sqrt(kCount / 4.0))
         << "key " << k;  // 4 sigma of fair coins
   }
 }

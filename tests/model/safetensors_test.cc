@@ -74,6 +74,7 @@ struct Damage {
   std::string data;
   const char* complaint;
 
+  // GoogleTest's name. NOLINTNEXTLINE(readability-identifier-naming)
   friend void PrintTo(const Damage& damage, std::ostream* out) { *out << damage.name; }
 };
 
