@@ -15,20 +15,28 @@ at::Tensor rounded_up(const at::Tensor& rows) {
   return rows.as_strided({(rows.size(0) + kRowStep - 1) / kRowStep * kRowStep, rows.size(1)}, rows.strides());
 }
 
+/// Likewise, with zeros beyond the last row: kernels read rows of a length that is no multiple of theirs on into the
+/// next one and multiply that by zero, which a NaN there would survive.
+at::Tensor rounded_up_with_zeros(const at::Tensor& rows) {
+  at::Tensor all = rounded_up(rows);
+  if (all.size(0) > rows.size(0)) all.narrow(0, rows.size(0), all.size(0) - rows.size(0)).zero_();
+  return all;
+}
+
 /// out = input W^T + b
 void apply(const Linear& linear, const at::Tensor& input, at::Tensor& out) {
   at::Tensor rows = rounded_up(fit(out, input.size(0), linear.weight.size(0), input));
-  at::addmm_out(rows, linear.bias, rounded_up(input), linear.weight.t());
+  at::addmm_out(rows, linear.bias, rounded_up_with_zeros(input), linear.weight.t());
 }
 
 /// input_gradient = out_gradient W
 void apply_transposed(const Linear& linear, const at::Tensor& out_gradient, at::Tensor& input_gradient) {
   at::Tensor rows = rounded_up(fit(input_gradient, out_gradient.size(0), linear.weight.size(1), out_gradient));
-  at::mm_out(rows, rounded_up(out_gradient), linear.weight);
+  at::mm_out(rows, rounded_up_with_zeros(out_gradient), linear.weight);
 }
 /// input_gradient += out_gradient W
 void add_transposed(const Linear& linear, const at::Tensor& out_gradient, const at::Tensor& input_gradient) {
-  rounded_up(input_gradient).addmm_(rounded_up(out_gradient), linear.weight);
+  rounded_up(input_gradient).addmm_(rounded_up_with_zeros(out_gradient), linear.weight);
 }
 
 /// Adds the weight's gradient; the input's is out_gradient W, which callers put where they need it. Products of bf16

@@ -104,6 +104,23 @@ TEST_F(BFloat16, GivesTheSameBitsAgain) {
   EXPECT_TRUE(std::ranges::equal(mixed_.gradients(), again.gradients()));
 }
 
+/// A batch of 150 tokens, all of whose activations and gradients are NaN, leaves its rows in every buffer.
+TEST_F(BFloat16, NothingComesFromRowsBeyondTheBatch) {
+  DistilBert used = tiny_model_in(Precision::kBFloat16);
+  const std::vector<float> parameters = parameters_of(used);
+  TinyBatch large;
+  for (int64_t example = 0; example < 10; ++example)
+    large.add(example, 15, 1);
+  used.set_parameters(std::vector<float>(parameters.size(), std::nanf("")));
+  used.forward_backward(large.input(), kSeed, 4, 1);
+  used.set_parameters(parameters);
+  used.zero_gradients();
+  EXPECT_EQ(used.logits(batch_.input()), mixed_.logits(batch_.input()));
+  used.forward_backward(batch_.input(), kSeed, 5, 1);
+  mixed_.forward_backward(batch_.input(), kSeed, 5, 1);
+  EXPECT_TRUE(std::ranges::equal(used.gradients(), mixed_.gradients()));
+}
+
 class Exchange : public testing::Test {
  protected:
   void SetUp() override { std::ranges::copy(std::vector<float>{1, 257, 259, -257.001F}, gradients_.begin()); }
