@@ -21,8 +21,9 @@ void advise_on_overfitting(const Evaluations& evaluations, std::vector<Advice>& 
   const EvalRecord& last = evaluations.back();
   if (last.result.loss < best->result.loss * 1.02 || last.training_loss >= best->training_loss) return;
   advice.push_back({"overfitting", formatted("validation loss rose from %.4f (epoch %.2f) to %.4f while training loss "
-                                             "fell from %.4f to %.4f: the model memorizes. Keep epoch "
-                                             "%.2f (--load_best_model_at_end), train fewer epochs, or raise --dropout",
+                                             "fell from %.4f to %.4f: the model memorizes. Epoch %.2f "
+                                             "is the one to keep (--load_best_model_at_end delivers it); train fewer "
+                                             "epochs, or raise --dropout",
                                              best->result.loss, best->epoch, last.result.loss, best->training_loss,
                                              last.training_loss, best->epoch)});
 }

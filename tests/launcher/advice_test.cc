@@ -27,7 +27,7 @@ TEST(Advice, ThePublishedRunIsToldToKeepEpochTwo) {
       2);
   ASSERT_EQ(advice.size(), 1u);
   EXPECT_EQ(advice[0].topic, "overfitting");
-  EXPECT_NE(advice[0].text.find("Keep epoch 2.00"), std::string::npos) << advice[0].text;
+  EXPECT_NE(advice[0].text.find("Epoch 2.00 is the one to keep"), std::string::npos) << advice[0].text;
 }
 
 TEST(Advice, AHealthyRunGetsNone) {
