@@ -54,6 +54,17 @@ struct SeenProcess {
   }
 };
 
+/// A process' arguments, each followed by a blank; "" if it ended meanwhile, which reading then tells by an exception.
+inline std::string command_in(const std::filesystem::path& process) {
+  try {
+    std::string command = read_file(process / "cmdline");
+    std::replace(command.begin(), command.end(), '\0', ' ');
+    return command;
+  } catch (const std::ios_base::failure&) {
+    return "";
+  }
+}
+
 /// Every process, dead ones left out, with `word` among its arguments, by age.
 inline std::vector<SeenProcess> processes_with(const std::string& word) {
   std::vector<SeenProcess> seen;
@@ -61,8 +72,7 @@ inline std::vector<SeenProcess> processes_with(const std::string& word) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc", gone)) {
     const pid_t pid = std::atoi(entry.path().filename().c_str());
     if (pid == 0) continue;
-    std::string command = read_file(entry.path() / "cmdline");
-    std::replace(command.begin(), command.end(), '\0', ' ');
+    const std::string command = command_in(entry.path());
     if (command.find(word) != std::string::npos) seen.emplace_back(pid, command);
   }
   std::sort(seen.begin(), seen.end(), [](const SeenProcess& a, const SeenProcess& b) { return a.pid < b.pid; });
