@@ -203,7 +203,7 @@ TEST_F(Commands, TwoRunsDoNotShareAFolder) {
   std::filesystem::create_directories(folder);
   expect_failure(tests::run("flock -x " + folder + "/train.log " + tests::environment("LOCKSTEP_BINARY") + " " +
                             train_arguments("shared")),
-                 kContract, {"another run is writing into it"});
+                 kLocked, {"another run is writing into it"});
 }
 
 TEST_F(Commands, UnknownOptionsAreListedOnceEvenWithSeveralRanks) {
