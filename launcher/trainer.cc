@@ -80,6 +80,7 @@ TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& aft
       observe(stats);
       if (after_step) after_step(stats);
       const bool ends_epoch = begin + size == order.size();
+      if (ends_epoch) close_ledger();
       if (!stopping_ && evaluation_is_due(ends_epoch)) evaluate(publish);
       save_if_due(ends_epoch);
     }
@@ -177,6 +178,7 @@ double Trainer::forward_backward(std::span<const int64_t> share, double gradient
       if (last) sync_.frontier_moved(end);
     };
     loss_sum += model_.forward_backward(view_of(batch), options_.seed, step_, gradient_scale, frontier);
+    ledger_.add(batch.example_ids);
   }
   return loss_sum;
 }

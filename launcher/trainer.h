@@ -11,6 +11,7 @@
 
 #include "data/sharded_dataset.h"
 #include "launcher/best_model.h"
+#include "launcher/checkpoint/ledger.h"
 #include "launcher/checkpoint/saver.h"
 #include "launcher/evaluator.h"
 #include "launcher/gradient_sync.h"
@@ -108,7 +109,10 @@ class Trainer {
   /// Whether the training was stopped before an evaluation that was due where it goes on now.
   bool evaluation_is_missing() const;
   void save_if_due(bool end_of_epoch);
-  TrainingPlace place() const;
+  TrainingPlace place(const Ledger& ledger) const;
+  Ledger ledger_of_all_ranks();
+  /// Throws AgreedFailure unless the epoch that ends has trained each example exactly once.
+  void close_ledger();
   nlohmann::json state() const;
   TrainSummary summary() const;
 
@@ -128,6 +132,7 @@ class Trainer {
   bool stopping_ = false;   // agreed by all ranks
   int64_t step_ = 0;        // steps done
   int64_t first_step_ = 0;  // steps done when this process began
+  Ledger ledger_;           // of this rank, in the present epoch; rank 0's with what a checkpoint brought
   CheckpointSaver* saver_ = nullptr;
   StateDescriber describe_;
   StepStats last_;

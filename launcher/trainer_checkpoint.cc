@@ -1,4 +1,6 @@
 // What of a Trainer goes into a checkpoint, and comes back.
+#include "launcher/exit_codes.h"
+#include "launcher/format.h"
 #include "launcher/trainer.h"
 
 namespace lockstep {
@@ -67,6 +69,7 @@ void Trainer::restore(const CheckpointManifest& manifest, const FlatState& state
   best_.restore(best_of(text.at("best")));
   advice_given_ = text.at("advice_given").get<decltype(advice_given_)>();
   history_.restore(text.at("history"));
+  if (job_.is_main()) ledger_ = Ledger::of_text(text.at("ledger").at("count"), text.at("ledger").at("sum"));
 }
 
 void Trainer::save_with(CheckpointSaver& saver, const StateDescriber& describe) {
@@ -81,15 +84,33 @@ void Trainer::save_if_due(bool end_of_epoch) {
   if (!is_last && !is_due) return;
   progress_.pause();
   if (is_last) saver_->finish();  // so that this one is not skipped
-  enter("saving");
-  saver_->begin(place(), [this](int64_t begin, FlatState& part) {
+  job_.activity().phase("saving a checkpoint", dist::Pace::kOpen);
+  saver_->begin(place(ledger_of_all_ranks()), [this](int64_t begin, FlatState& part) {
     optimizer_.get_state(begin, part.parameters, part.m, part.v);
   });
   if (is_last) saver_->finish();
   progress_.resume();
 }
 
-TrainingPlace Trainer::place() const {
+Ledger Trainer::ledger_of_all_ranks() {
+  return Ledger::of_sums(job_.control().sum(ledger_.summands()));
+}
+
+void Trainer::close_ledger() {
+  const Ledger found = ledger_of_all_ranks();
+  ledger_ = {};
+  Ledger expected;
+  expected.add(data_.train_examples);
+  if (found == expected) return;
+  throw AgreedFailure(dist::Failure{
+      0, kFailure,
+      formatted("the epoch that ended with step %lld did not train each example exactly once: %lld examples, sum %s; "
+                "expected %lld, sum %s. This is a defect of the program; checkpoints of this epoch are of no use",
+                static_cast<long long>(step_), static_cast<long long>(found.count()), found.sum().c_str(),
+                static_cast<long long>(expected.count()), expected.sum().c_str())});
+}
+
+TrainingPlace Trainer::place(const Ledger& ledger) const {
   TrainingPlace place;
   place.step = step_;
   place.epoch = step_ / plan_.steps_per_epoch;
@@ -98,6 +119,7 @@ TrainingPlace Trainer::place() const {
   place.with_best_model = options_.load_best_model_at_end && best_.any();
   if (!job_.is_main()) return place;
   place.training = state();
+  place.training["ledger"] = {{"count", ledger.count()}, {"sum", ledger.sum()}};
   if (describe_) place.trainer_state = describe_(summary());
   return place;
 }

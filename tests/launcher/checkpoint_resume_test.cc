@@ -204,6 +204,21 @@ TEST_F(Resume, MomentsComeBackBitForBit) {
   EXPECT_EQ(optimizer.steps(), 6);
 }
 
+TEST_F(Resume, AnExampleTrainedTwiceOrLeftOutIsAnErrorAtTheEpochsEnd) {
+  train({}, 3);
+  StoredCheckpoint start = checkpoint(3);
+  nlohmann::json& ledger = start.manifest->training["ledger"];
+  EXPECT_EQ(ledger["count"], 30);
+  const std::string sum = ledger["sum"];
+  ledger["sum"] = std::string(31, '0') + "1";
+  EXPECT_THROW(train(start), AgreedFailure);
+  ledger["sum"] = sum;
+  ledger["count"] = 29;
+  EXPECT_THROW(train(start), AgreedFailure);
+  ledger["count"] = 30;
+  EXPECT_NO_THROW(train(start));
+}
+
 TEST_F(Resume, ARunThatIsDoneTrainsNoMore) {
   const Trained unbroken = train();
   const Trained again = train(checkpoint(kSteps));

@@ -6,6 +6,7 @@
 
 #include "data/atomic_file.h"
 #include "launcher/checkpoint/checkpoint_error.h"
+#include "launcher/checkpoint/ledger.h"
 #include "launcher/checkpoint/shard.h"
 #include "launcher/checkpoint/store.h"
 #include "tests/support/process.h"
@@ -109,6 +110,30 @@ TEST(Partition, GapsOverlapsAndStrangersAreNamed) {
   EXPECT_THAT(problem(2, {"words", 0, 16}), HasSubstr("words: 16 of 15"));
   EXPECT_THAT(problem(2, {"other", 0, 15}), HasSubstr("unknown tensor other"));
   EXPECT_THAT(problem_with_cover({whole[0], whole[1], whole[2], whole[1]}, kTensors), HasSubstr("head.weight"));
+}
+
+TEST(Ledger, IsTheSameInAnyOrderAndOverAnyRanks) {
+  const std::vector<int64_t> all = {0, 1, 2, 3, 24999};
+  Ledger whole, first, second;
+  whole.add(all);
+  first.add(std::vector<int64_t>{24999, 1});
+  second.add(std::vector<int64_t>{3, 0, 2});
+  std::vector<int64_t> sums = first.summands();
+  for (size_t i = 0; i < sums.size(); ++i)
+    sums[i] += second.summands()[i];
+  EXPECT_EQ(Ledger::of_sums(sums), whole);
+  EXPECT_EQ(Ledger::of_text(whole.count(), whole.sum()), whole);
+  EXPECT_EQ(whole.count(), 5);
+}
+
+TEST(Ledger, SeesAnExampleTwiceLeftOutOrExchanged) {
+  Ledger right, twice, exchanged;
+  right.add(std::vector<int64_t>{1, 2, 3});
+  twice.add(std::vector<int64_t>{1, 3, 3});
+  exchanged.add(std::vector<int64_t>{0, 2, 4});  // the same plain sum
+  EXPECT_NE(right, twice);
+  EXPECT_NE(right, exchanged);
+  EXPECT_NE(right, Ledger{});
 }
 
 class Checkpoints : public testing::Test {
