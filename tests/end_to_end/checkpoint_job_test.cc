@@ -159,6 +159,25 @@ TEST_F(CheckpointJob, NoUsableCheckpointIsAnErrorAndNothingIsDeleted) {
   EXPECT_EQ(train(1).exit_code, kContract) << "neither is it trained over";
 }
 
+TEST_F(CheckpointJob, ListAndVerifyTellWholeOnesFromDamagedOnes) {
+  ASSERT_EQ(train(2, "--save_total_limit 2").exit_code, kDone);
+  const size_t count = valid_ones().size();
+  EXPECT_EQ(tests::lockstep("verify " + run_folder()).exit_code, kDone);
+  const fs::path newest = valid_ones().front().folder, shard = newest / "shard-00001-of-00002.safetensors";
+  std::string bytes = read_file(shard);
+  bytes[bytes.size() / 2] ^= 4;
+  std::ofstream(shard, std::ios::binary) << bytes;
+  const Outcome verified = tests::lockstep("verify " + run_folder());
+  EXPECT_EQ(verified.exit_code, kCheckpoint);
+  EXPECT_THAT(verified.output, HasSubstr("DAMAGED, shard-00001-of-00002.safetensors: its sha256 is"));
+  EXPECT_THAT(verified.output, EndsWith("error: 1 of " + std::to_string(count) + " checkpoints are damaged\n"));
+  const Outcome listed = tests::lockstep("list " + run_folder());
+  EXPECT_EQ(listed.exit_code, kDone);
+  EXPECT_THAT(listed.output, HasSubstr("checkpoint-14        step 14      2 epochs + 32 examples, 2 shards, "));
+  EXPECT_EQ(tests::lockstep("verify " + world_->dataset_folder()).exit_code, kCheckpoint);
+  EXPECT_EQ(tests::lockstep("list nowhere").exit_code, kCheckpoint);
+}
+
 TEST_F(CheckpointJob, ASecondJobOnTheFolderIsRefused) {
   const auto job = launch(1, {"--save_strategy", "epoch"});
   ASSERT_TRUE(comes_to_train()) << job->output();
