@@ -82,22 +82,14 @@ void write_all(int descriptor, std::string_view bytes, const fs::path& target) {
   }
 }
 
-/// Flushes a file or a folder (its list of names).
-void flush(const fs::path& path) {
-  Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (descriptor.get() < 0) fail("open", path);
-  // EINVAL, ENOTSUP: file systems that cannot flush a folder; there the rename itself is all there is.
-  if (::fsync(descriptor.get()) != 0 && errno != EINVAL && errno != ENOTSUP) fail("flush", path);
-}
-
 fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
 void flush_tree(const fs::path& folder) {
   for (const auto& entry : fs::recursive_directory_iterator(folder))
-    if (entry.is_regular_file() || entry.is_directory()) flush(entry.path());
-  flush(folder);
+    if (entry.is_regular_file() || entry.is_directory()) flush_to_disk(entry.path());
+  flush_to_disk(folder);
 }
 
 /// "runs/x/" names the same folder as "runs/x".
@@ -106,6 +98,13 @@ fs::path without_trailing_slash(const fs::path& path) {
 }
 
 }  // namespace
+
+void flush_to_disk(const fs::path& path) {
+  Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.get() < 0) fail("open", path);
+  // EINVAL, ENOTSUP: file systems that cannot flush a folder; there the rename itself is all there is.
+  if (::fsync(descriptor.get()) != 0 && errno != EINVAL && errno != ENOTSUP) fail("flush", path);
+}
 
 void write_file_atomically(const fs::path& path, std::string_view bytes) {
   fs::path unpublished_path;
@@ -116,7 +115,7 @@ void write_file_atomically(const fs::path& path, std::string_view bytes) {
   if (!descriptor.close()) fail("write", path);
   fs::rename(unpublished_path, path);
   unpublished.set_published();
-  flush(folder_of(path));
+  flush_to_disk(folder_of(path));
 }
 
 void publish_folder(const fs::path& staging_folder, const fs::path& target_folder) {
@@ -125,7 +124,7 @@ void publish_folder(const fs::path& staging_folder, const fs::path& target_folde
   flush_tree(staging);
   if (!fs::exists(fs::symlink_status(target))) {
     fs::rename(staging, target);
-    return flush(folder_of(target));
+    return flush_to_disk(folder_of(target));
   }
   const fs::path aside = beside(target, "replaced");
   fs::rename(target, aside);
@@ -135,7 +134,7 @@ void publish_folder(const fs::path& staging_folder, const fs::path& target_folde
     ::rename(aside.c_str(), target.c_str());
     throw;
   }
-  flush(folder_of(target));
+  flush_to_disk(folder_of(target));
   std::error_code leftover;  // the new folder is published; what cannot be removed of the old one stays beside it
   fs::remove_all(aside, leftover);
 }

@@ -15,6 +15,9 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
 /// first and removed afterwards. Throws std::system_error; `target` is then the old folder, whole.
 void publish_folder(const std::filesystem::path& staging, const std::filesystem::path& target);
 
+/// Flushes a file, or a folder's list of names, where the file system can. Throws std::system_error.
+void flush_to_disk(const std::filesystem::path& path);
+
 /// The whole content of a file. Throws DataError naming the path if it cannot be read.
 std::string read_file(const std::filesystem::path& path);
 

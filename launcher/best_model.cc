@@ -13,12 +13,12 @@ bool BestModel::is_better(double value, double than, double by) const {
 
 bool BestModel::observe(const EvalResult& result, int64_t step, double epoch) {
   const double value = result.value_of(metric_);
-  const bool enough = is_better(value, value_, threshold_);
-  evaluations_without_gain_ = enough ? 0 : evaluations_without_gain_ + 1;
-  if (!is_better(value, value_, 0)) return false;
-  value_ = value;
-  step_ = step;
-  epoch_ = epoch;
+  const bool enough = is_better(value, state_.value, threshold_);
+  state_.evaluations_without_gain = enough ? 0 : state_.evaluations_without_gain + 1;
+  if (!is_better(value, state_.value, 0)) return false;
+  state_.value = value;
+  state_.step = step;
+  state_.epoch = epoch;
   return true;
 }
 

@@ -17,13 +17,23 @@ class BestModel {
 
   /// Returns true if `result` is the best so far.
   bool observe(const EvalResult& result, int64_t step, double epoch);
-  bool should_stop() const { return patience_ > 0 && evaluations_without_gain_ >= patience_; }
+  bool should_stop() const { return patience_ > 0 && state_.evaluations_without_gain >= patience_; }
 
   const std::string& metric() const { return metric_; }
-  bool any() const { return step_ >= 0; }
-  double value() const { return value_; }
-  int64_t step() const { return step_; }
-  double epoch() const { return epoch_; }
+  bool any() const { return state_.step >= 0; }
+  double value() const { return state_.value; }
+  int64_t step() const { return state_.step; }
+  double epoch() const { return state_.epoch; }
+
+  /// What evaluations have changed, for a run that goes on later.
+  struct State {
+    double value = std::numeric_limits<double>::quiet_NaN();
+    int64_t step = -1;
+    double epoch = 0;
+    int64_t evaluations_without_gain = 0;
+  };
+  const State& state() const { return state_; }
+  void restore(const State& state) { state_ = state; }
 
  private:
   bool is_better(double value, double than, double by) const;
@@ -31,10 +41,7 @@ class BestModel {
   std::string metric_;
   int64_t patience_;
   double threshold_;
-  double value_ = std::numeric_limits<double>::quiet_NaN();
-  int64_t step_ = -1;
-  double epoch_ = 0;
-  int64_t evaluations_without_gain_ = 0;
+  State state_;
 };
 
 }  // namespace lockstep

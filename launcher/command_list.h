@@ -16,6 +16,8 @@ inline constexpr CommandFacts kCommandList[] = {
     {"prepare", "texts (aclImdb, CSV, JSONL) -> tokenized HDF5 data set", false},
     {"train", "fine-tune a DistilBERT classifier, on one rank or several", true},
     {"launch", "start the ranks of a job: lockstep launch -- train ...", false},
+    {"list", "the checkpoints of a run", false},
+    {"verify", "whether the checkpoints of a run are whole", false},
     {"evaluate", "loss, precision, recall, F1, accuracy of a model on a split", false},
     {"predict", "label and probability of texts", false},
 };

@@ -10,6 +10,7 @@
 #include "data/hdf5_version.h"
 #include "data/spelling.h"
 #include "dist/mpi_environment.h"
+#include "launcher/checkpoint_commands.h"
 #include "launcher/command_line.h"
 #include "launcher/command_list.h"
 #include "launcher/errors.h"
@@ -25,11 +26,9 @@ namespace {
 using Run = int (*)(const std::vector<std::string>&);
 
 Run run_of(const CommandFacts& command) {
-  static const std::map<std::string_view, Run> runs = {{"prepare", prepare_command},
-                                                       {"train", train_command},
-                                                       {"launch", launch_command},
-                                                       {"evaluate", evaluate_command},
-                                                       {"predict", predict_command}};
+  static const std::map<std::string_view, Run> runs = {
+      {"prepare", prepare_command}, {"train", train_command},       {"launch", launch_command},  {"list", list_command},
+      {"verify", verify_command},   {"evaluate", evaluate_command}, {"predict", predict_command}};
   return runs.at(command.name);
 }
 

@@ -33,6 +33,11 @@ struct NumericError : ProgramError {
   explicit NumericError(const std::string& message) : ProgramError(kNumeric, message) {}
 };
 
+/// Another run is writing where this one wants to.
+struct LockedError : ProgramError {
+  explicit LockedError(const std::string& message) : ProgramError(kLocked, message) {}
+};
+
 /// The ranks of a job could not be started.
 struct NotStartedError : ProgramError {
   explicit NotStartedError(const std::string& message) : ProgramError(kNotStarted, message) {}

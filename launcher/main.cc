@@ -1,6 +1,6 @@
 // lockstep: the program that users start. Small, so that it is running a few milliseconds after it was started, before
 // the half second in which LibTorch is loaded: from then on no signal is lost and no rank outlives its mpirun. It
-// launches jobs itself and becomes lockstep-core for everything else.
+// launches jobs and looks at checkpoints itself, and becomes lockstep-core for everything else.
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "launcher/checkpoint_commands.h"
 #include "launcher/command_line.h"
 #include "launcher/command_list.h"
 #include "launcher/errors.h"
@@ -39,10 +40,19 @@ void hold_stop_requests() {
   sigprocmask(SIG_BLOCK, &request, nullptr);
 }
 
-int launch(const CommandFacts& command, const std::vector<std::string>& arguments) {
+using Run = int (*)(const std::vector<std::string>&);
+
+/// Null for the commands that need lockstep-core.
+Run light_run_of(const std::string& name) {
+  if (name == "launch") return launch_command;
+  if (name == "list") return list_command;
+  return name == "verify" ? verify_command : nullptr;
+}
+
+int run_light(const CommandFacts& command, Run run, const std::vector<std::string>& arguments) {
   try {
     refuse_ranks(command);
-    return launch_command(arguments);
+    return run(arguments);
   } catch (const HelpRequested& help) {
     std::fputs(help.text.c_str(), stdout);
     return kDone;
@@ -63,7 +73,8 @@ int become_core(char** argv) {
 
 int run(int argc, char** argv) {
   const CommandFacts* command = find_command(argc > 1 ? argv[1] : "");
-  if (command != nullptr && command->name == std::string("launch")) return launch(*command, {argv + 2, argv + argc});
+  if (command != nullptr)
+    if (const Run light = light_run_of(command->name)) return run_light(*command, light, {argv + 2, argv + argc});
   end_with_mpirun();
   if (command != nullptr && command->takes_ranks) hold_stop_requests();
   return become_core(argv);

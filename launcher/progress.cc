@@ -92,6 +92,10 @@ double Progress::seconds() const {
   return std::chrono::duration<double>(Clock::now() - start_).count();
 }
 
+void Progress::set_seconds(double seconds) {
+  start_ = Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
 void Progress::pause() {
   paused_at_ = Clock::now();
 }

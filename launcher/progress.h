@@ -35,6 +35,8 @@ class Progress {
   /// most every 30 seconds (lines).
   void update(int64_t done, const std::string& details);
   double seconds() const;
+  /// Goes on from where an earlier process was.
+  void set_seconds(double seconds);
   /// Time not counted in the rate, such as an evaluation in between.
   void pause();
   void resume();

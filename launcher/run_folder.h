@@ -10,16 +10,22 @@ namespace lockstep {
 /// ends). Rank 0 only.
 class RunFolder {
  public:
-  /// Creates the folder, writes train_config.toml and starts train.log. Throws SettingsError if the folder is the base
-  /// model's own, holds a model that may not be replaced, or is another run's at this moment; std::system_error if it
-  /// cannot be written. The cards and figures of an earlier run are removed, since they would describe this run's
-  /// model; its model stays until this run has a better one to offer.
+  /// Creates and locks the folder, starts train.log and removes checkpoints that an earlier process left unfinished.
+  /// Throws SettingsError if the folder is the base model's own, LockedError if it is another run's at this moment,
+  /// std::system_error if it cannot be written.
   explicit RunFolder(const TrainInputs& inputs);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
 
+  /// The run begins, or goes on from a checkpoint: writes train_config.toml. The cards and figures of an earlier run
+  /// are removed, since they would describe this run's model; its model stays until this run has a better one to offer.
+  /// A new run throws SettingsError instead if the folder holds a model, or checkpoints, and --overwrite_output_dir was
+  /// not given.
+  void begin(bool goes_on);
+
  private:
+  const TrainInputs& inputs_;
   int lock_ = -1;
 };
 

@@ -1,12 +1,60 @@
 #include "launcher/run_history.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <stdexcept>
 #include <system_error>
+#include <utility>
 
+#include "data/atomic_file.h"
 #include "launcher/format.h"
 
 namespace lockstep {
+
+namespace {
+
+nlohmann::json exact_json(const TrainRecord& r) {
+  nlohmann::json json = {
+      {"step", r.step},
+      {"epoch", r.epoch},
+      {"loss", r.loss},
+      {"grad_norm", r.grad_norm},
+      {"learning_rate", r.learning_rate},
+      {"per_second", {r.per_second.samples, r.per_second.tokens, r.per_second.flops, r.per_second.utilization}}};
+  if (r.exposed_communication) json["exposed_communication"] = *r.exposed_communication;
+  return json;
+}
+
+nlohmann::json exact_json(const EvalRecord& r) {
+  return {{"step", r.step},
+          {"epoch", r.epoch},
+          {"training_loss", r.training_loss},
+          {"loss", r.result.loss},
+          {"confusion", std::vector<int64_t>(r.result.confusion.counts().begin(), r.result.confusion.counts().end())},
+          {"classes", r.result.confusion.classes()},
+          {"seconds", r.result.seconds}};
+}
+
+TrainRecord train_record_of(const nlohmann::json& json) {
+  TrainRecord r{json.at("step"), json.at("epoch"), json.at("loss"), json.at("grad_norm"), json.at("learning_rate")};
+  const nlohmann::json& speed = json.at("per_second");
+  r.per_second = {speed.at(0), speed.at(1), speed.at(2), speed.at(3)};
+  if (json.contains("exposed_communication")) r.exposed_communication = json["exposed_communication"].get<double>();
+  return r;
+}
+
+EvalRecord eval_record_of(const nlohmann::json& json) {
+  EvalResult result{json.at("loss"), model::ConfusionMatrix(json.at("classes")), {}, json.at("seconds")};
+  const auto counts = json.at("confusion").get<std::vector<int64_t>>();
+  if (counts.size() != result.confusion.counts().size())
+    throw std::invalid_argument("a confusion matrix of another size");
+  std::copy(counts.begin(), counts.end(), result.confusion.counts().begin());
+  result.metrics = model::metrics_of(result.confusion);
+  return {json.at("step"), json.at("epoch"), json.at("training_loss"), std::move(result)};
+}
+
+}  // namespace
 
 RunHistory::RunHistory(const std::filesystem::path& folder) {
   if (folder.empty()) return;
@@ -15,12 +63,25 @@ RunHistory::RunHistory(const std::filesystem::path& folder) {
   if (!file) throw std::system_error(errno, std::generic_category(), file_.string());
 }
 
-void RunHistory::append(const nlohmann::json& record) {
+void RunHistory::append(const nlohmann::json& exact, const nlohmann::json& record) {
+  records_.push_back(exact);
   log_.push_back(record);
   if (file_.empty()) return;
   std::ofstream file(file_, std::ios::app);
   file << record.dump() << '\n';
   if (!file.flush()) throw std::system_error(errno, std::generic_category(), file_.string());
+}
+
+void RunHistory::restore(const nlohmann::json& records) {
+  const std::filesystem::path file = std::exchange(file_, {});  // written in one piece instead
+  for (const nlohmann::json& record : records)
+    record.contains("confusion") ? add(eval_record_of(record)) : add(train_record_of(record));
+  file_ = file;
+  if (file_.empty()) return;
+  std::string lines;
+  for (const nlohmann::json& record : log_)
+    lines += record.dump() + "\n";
+  data::write_file_atomically(file_, lines);
 }
 
 void RunHistory::add(const TrainRecord& record) {
@@ -35,7 +96,7 @@ void RunHistory::add(const TrainRecord& record) {
                          {"tflops", rounded(record.per_second.flops / 1e12, 4)}};
   if (record.per_second.utilization > 0) json["mfu"] = rounded(record.per_second.utilization, 4);
   if (record.exposed_communication) json["exposed_communication_s"] = rounded(*record.exposed_communication, 6);
-  append(json);
+  append(exact_json(record), json);
 }
 
 void RunHistory::add(const EvalRecord& record) {
@@ -43,7 +104,7 @@ void RunHistory::add(const EvalRecord& record) {
   nlohmann::json json = eval_json(record.result);
   json["epoch"] = rounded(record.epoch, 4);
   json["step"] = record.step;
-  append(json);
+  append(exact_json(record), json);
 }
 
 nlohmann::json eval_json(const EvalResult& result) {

@@ -47,14 +47,20 @@ class RunHistory {
   void add(const EvalRecord& record);
   const std::vector<EvalRecord>& evaluations() const { return evaluations_; }
   const std::vector<TrainRecord>& training() const { return training_; }
+  /// Every record exactly, for a run that goes on later; log() rounds.
+  const nlohmann::json& records() const { return records_; }
+  /// Starts over with records(): metrics.jsonl then holds these and no others.
+  void restore(const nlohmann::json& records);
   const nlohmann::json& log() const { return log_; }  // as HF's trainer_state.json "log_history"
 
  private:
-  void append(const nlohmann::json& record);
+  void append(const nlohmann::json& exact, const nlohmann::json& record);
+  void write_through(const nlohmann::json& record) const;
 
   std::filesystem::path file_;
   std::vector<TrainRecord> training_;
   std::vector<EvalRecord> evaluations_;
+  nlohmann::json records_ = nlohmann::json::array();
   nlohmann::json log_ = nlohmann::json::array();
 };
 

@@ -43,7 +43,8 @@ const EvalRecord* delivered_evaluation(const RunReport& report, const RunHistory
   return found == evaluations.end() ? nullptr : &*found;
 }
 
-nlohmann::json trainer_state_json(const RunReport& report, const RunHistory& history, const TrainSummary& summary) {
+nlohmann::json interim_trainer_state_json(const RunReport& report, const RunHistory& history,
+                                          const TrainSummary& summary) {
   const BestModel& best = summary.best;
   nlohmann::json json = {{"epoch", rounded(report.plan.epoch_at(summary.steps), 4)},
                          {"global_step", summary.steps},
@@ -62,13 +63,18 @@ nlohmann::json trainer_state_json(const RunReport& report, const RunHistory& his
                          {"best_model_checkpoint", nullptr},
                          {"trial_name", nullptr},
                          {"trial_params", nullptr}};
-  // Trainer closes its log with the results of the training as a whole.
-  json["log_history"].push_back(training_json(report, summary));
-  json["log_history"].back()["step"] = summary.steps;
   if (best.any()) {
     json["best_metric"] = best.value();
     json["best_global_step"] = best.step();
   }
+  return json;
+}
+
+nlohmann::json trainer_state_json(const RunReport& report, const RunHistory& history, const TrainSummary& summary) {
+  nlohmann::json json = interim_trainer_state_json(report, history, summary);
+  // Trainer closes its log with the results of the training as a whole.
+  json["log_history"].push_back(training_json(report, summary));
+  json["log_history"].back()["step"] = summary.steps;
   return json;
 }
 

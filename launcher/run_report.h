@@ -22,7 +22,10 @@ struct RunReport {
   int64_t parameters = 0;
 };
 
-/// HF's trainer_state.json.
+/// HF's trainer_state.json in the course of a run.
+nlohmann::json interim_trainer_state_json(const RunReport& report, const RunHistory& history,
+                                          const TrainSummary& summary);
+/// The same at its end.
 nlohmann::json trainer_state_json(const RunReport& report, const RunHistory& history, const TrainSummary& summary);
 /// Contents of all_results.json: final (or best) evaluation and training figures.
 nlohmann::json all_results_json(const RunReport& report, const RunHistory& history, const TrainSummary& summary);

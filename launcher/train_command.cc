@@ -15,6 +15,7 @@
 #include "launcher/run_folder.h"
 #include "launcher/run_report.h"
 #include "launcher/stop_request.h"
+#include "launcher/train_checkpoints.h"
 #include "launcher/train_inputs.h"
 
 namespace lockstep {
@@ -76,14 +77,14 @@ void warn_about_slow_bfloat16(const TrainInputs& in) {
     log_warning("this CPU has no bf16 instructions (AVX512_BF16 or AMX): --bf16 is slower here than without it");
 }
 
-/// Collective. One replica per rank, rank 0's weights on all.
-model::DistilBert make_replicas(Job& job, const TrainInputs& in) {
+/// Collective. One replica per rank, rank 0's weights on all; without weights yet if a checkpoint will bring them.
+model::DistilBert make_replicas(Job& job, const TrainInputs& in, bool from_checkpoint) {
   std::optional<model::DistilBert> model;
   std::vector<float> parameters;
   job.together([&] {
     model.emplace(in.config, in.device, in.options.bf16 ? model::Precision::kBFloat16 : model::Precision::kFloat32);
     parameters.resize(static_cast<size_t>(model->layout().size));
-    if (!job.is_main()) return;
+    if (!job.is_main() || from_checkpoint) return;
     const model::LoadReport report = model::load_weights(*model, in.model_folder, in.options.seed);
     if (report.folded_from_bert) log_info("a BERT encoder was folded into DistilBERT's architecture");
     if (!report.newly_initialized.empty())
@@ -135,6 +136,17 @@ std::string results_text(const TrainInputs& in, const RunHistory& history, const
                            confusion_table(delivered->result.confusion, in.config.labels).c_str());
 }
 
+std::string words_on_saves(const SaveCounts& saves) {
+  std::string text;
+  if (saves.failed > 0)
+    text += formatted("warning: %lld checkpoints could not be written; the last of them: %s\n",
+                      static_cast<long long>(saves.failed), printable_text(saves.last_problem).c_str());
+  if (saves.skipped > 0)
+    text += formatted("warning: %lld checkpoints were left out, since the one before was still being written\n",
+                      static_cast<long long>(saves.skipped));
+  return text;
+}
+
 std::string words_on_stop(const TrainInputs& in, const TrainSummary& summary) {
   const bool keeps_best = in.options.load_best_model_at_end && summary.best.any();
   return formatted("stopped on request after step %lld of %lld; %s holds %s, that of step %lld\n",
@@ -165,10 +177,33 @@ std::string closing_words(const TrainInputs& in, const TrainSummary& summary, in
   if (summary.stopped_on_request) text += words_on_stop(in, summary);
   if (world_size > 1) text += exposed_words(summary);
   const Throughput& speed = summary.per_second;
-  return text +
-         formatted("trained %lld steps in %s, %.2f examples/s, %.0f tokens/s, %.3f TFLOP/s%s; the model is in %s\n",
-                   static_cast<long long>(summary.steps), format_duration(summary.train_seconds).c_str(), speed.samples,
-                   speed.tokens, speed.flops / 1e12, peak_words(speed).c_str(), in.options.output_dir.c_str());
+  text += words_on_saves(summary.saves);
+  text +=
+      formatted("trained %lld steps in %s, %.2f examples/s, %.0f tokens/s, %.3f TFLOP/s%s; the model is in %s\n",
+                static_cast<long long>(summary.steps), format_duration(summary.train_seconds).c_str(), speed.samples,
+                speed.tokens, speed.flops / 1e12, peak_words(speed).c_str(), in.options.output_dir.c_str());
+  if (summary.stopped_on_request && in.options.save_strategy != "no" && !summary.saves.last_failed)
+    text += "to go on: the same command with --resume_from_checkpoint auto\n";
+  return text;
+}
+
+/// Never success, nor a promise to go on, without the checkpoint of the last step.
+int exit_code_of(const TrainSummary& summary) {
+  if (summary.saves.last_failed) return kStorage;
+  return summary.stopped_on_request ? kStopped : kDone;
+}
+
+/// Collective. Model, optimizer, counts and log as the checkpoint has them.
+void restore(Job& job, const TrainInputs& in, const StoredCheckpoint& start, model::DistilBert& model,
+             Trainer& trainer) {
+  job.activity().phase("reading a checkpoint", dist::Pace::kOpen);
+  const FlatState state = load_state(job, start, tensors_of(model.layout()));
+  job.together([&] {
+    trainer.restore(*start.manifest, state);
+    if (!job.is_main() || !fs::exists(start.folder / kBestModelName)) return;
+    write_model_files(model, *in.tokenizer, in.options.output_dir);
+    restore_best_model(start, in.options.output_dir);
+  });
 }
 
 int train(Job& job, const std::vector<std::string>& arguments) {
@@ -184,7 +219,11 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   job.together([&] {
     if (job.is_main()) folder.emplace(in);
   });
-  model::DistilBert model = make_replicas(job, in);
+  const std::optional<StoredCheckpoint> start = find_start(job, in);
+  job.together([&] {
+    if (job.is_main()) folder->begin(start.has_value());
+  });
+  model::DistilBert model = make_replicas(job, in, start.has_value());
   job.connect_gradients([&] { return make_gradient_communicator(in.backend, job.control(), model.compute_stream()); });
   if (job.is_main()) print_banner(in, job, model.layout().size);
   if (job.is_main()) warn_about_labels(in);
@@ -192,6 +231,14 @@ int train(Job& job, const std::vector<std::string>& arguments) {
 
   RunHistory history(job.is_main() ? fs::path(in.options.output_dir) : fs::path());
   Trainer trainer(in.options, in.plan, in.data, in.threads, job, model, history);
+  if (start) restore(job, in, *start, model, trainer);
+  std::optional<CheckpointSaver> saver;
+  if (in.options.save_strategy != "no") {
+    saver.emplace(job, checkpoint_facts(job, in, model.layout(), start));
+    trainer.save_with(*saver, [&](const TrainSummary& summary) {
+      return interim_trainer_state_json(report_of(in, job, model), history, summary).dump(2) + "\n";
+    });
+  }
   const auto publish = [&] { write_model_files(model, *in.tokenizer, in.options.output_dir); };
   const TrainSummary summary = trainer.run(publish, {}, stop_requested);
   job.activity().phase("writing results", dist::Pace::kOpen);
@@ -201,7 +248,7 @@ int train(Job& job, const std::vector<std::string>& arguments) {
     write_run_report(report, history, summary, in.options.output_dir);
     print_report(results_text(in, history, summary, report) + closing_words(in, summary, job.world_size()));
   });
-  return summary.stopped_on_request ? kStopped : kDone;
+  return exit_code_of(summary);
 }
 
 bool asks_for_help(const std::vector<std::string>& arguments) {

@@ -1,8 +1,11 @@
 #include "launcher/train_inputs.h"
 
+#include <sstream>
+
 #include "data/sampler.h"
 #include "data/sha256.h"
 #include "launcher/errors.h"
+#include "launcher/format.h"
 #include "launcher/model_folder.h"
 
 namespace lockstep {
@@ -23,6 +26,27 @@ void override_dropout(model::DistilBertConfig& config, const TrainOptions& optio
   if (options.dropout >= 0) config.dropout = options.dropout;
   if (options.attention_dropout >= 0) config.attention_dropout = options.attention_dropout;
   if (options.seq_classif_dropout >= 0) config.seq_classif_dropout = options.seq_classif_dropout;
+}
+
+/// "cuda" of "cuda:1".
+std::string kind_of(const std::string& device) {
+  return device.substr(0, device.find(':'));
+}
+
+std::string unquoted(const std::string& value) {
+  return value.size() >= 2 && value.front() == '"' && value.back() == '"' ? value.substr(1, value.size() - 2) : value;
+}
+
+/// Of "key=value" lines.
+RunFacts parse_settings(const std::string& text) {
+  RunFacts settings;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);)
+    if (const size_t equal = line.find('='); equal != std::string::npos)
+      settings[line.substr(0, equal)] = unquoted(line.substr(equal + 1));
+  for (const char* of_this_start : {"resume_from_checkpoint", "allow_change"})
+    settings.erase(of_this_start);
+  return settings;
 }
 
 void load_data(TrainInputs& in) {
@@ -54,10 +78,26 @@ void load_inputs(TrainInputs& in, const Job& job) {
   in.backend = choose_gradient_backend(in.options.ddp_backend, in.device, job.world_size());
 }
 
+RunFacts facts_of(const TrainInputs& in, int world_size) {
+  RunFacts facts = parse_settings(in.settings);
+  const data::DatasetManifest& manifest = in.data.train.manifest();
+  facts["data_set_sha256"] = data::sha256_of(data::to_json(manifest));
+  facts["vocabulary_sha256"] = manifest.vocabulary_sha256;
+  facts["train_examples"] = std::to_string(in.data.train_examples.size());
+  facts["global_batch"] = std::to_string(in.plan.global_batch);
+  facts["effective_dropout"] =
+      formatted("%g, %g, %g", in.config.dropout, in.config.attention_dropout, in.config.seq_classif_dropout);
+  facts["device_kind"] = kind_of(in.device);
+  facts["ranks"] = std::to_string(world_size);
+  facts["threads_per_rank"] = std::to_string(in.threads.per_rank);
+  facts["program"] = LOCKSTEP_VERSION;
+  return facts;
+}
+
 std::string identity_of(const TrainInputs& in) {
   const auto manifest = data::to_json(in.data.train.manifest());
-  return in.settings + "\ndata_set_sha256 = " + data::sha256_of(manifest) +
-         "\ndevice_kind = " + in.device.substr(0, in.device.find(':')) + "\n";
+  return in.settings + "\ndata_set_sha256 = " + data::sha256_of(manifest) + "\ndevice_kind = " + kind_of(in.device) +
+         "\n";
 }
 
 }  // namespace lockstep

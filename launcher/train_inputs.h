@@ -6,6 +6,7 @@
 #include <string>
 
 #include "data/wordpiece.h"
+#include "launcher/checkpoint/manifest.h"
 #include "launcher/gradient_backend.h"
 #include "launcher/job.h"
 #include "launcher/machine.h"
@@ -36,6 +37,9 @@ struct TrainInputs {
 /// collective, so that it runs inside Job::together. Throws what its parts throw; SettingsError where they do not fit
 /// each other.
 void load_inputs(TrainInputs& inputs, const Job& job);
+
+/// What a checkpoint says of its run, to be compared when it goes on: every option, and the facts that they lead to.
+RunFacts facts_of(const TrainInputs& inputs, int world_size);
 
 /// What must be the same on every rank, as lines "key = value": settings, data and kind of device.
 std::string identity_of(const TrainInputs& inputs);

@@ -23,8 +23,9 @@ its examples and its mean loss do not depend on the number of ranks. OUTPUT_DIR
 becomes a Hugging Face model folder; train_config.toml in it repeats the run.
 
 Exit codes: 0 done; 2 usage; 3 settings, model and data do not fit; 4 damaged
-input; 6 a rank was lost; 7 a rank hung; 8 NaN; 9 disk; 75 stopped on request
-(Ctrl-C under launch, SIGUSR1 to mpirun) before the end.)";
+input; 5 no usable checkpoint; 6 a rank was lost; 7 a rank hung; 8 NaN; 9 disk;
+10 OUTPUT_DIR is another run's at this moment; 75 stopped on request (Ctrl-C
+under launch, SIGUSR1 to mpirun) before the end.)";
 
 void add_data_options(CLI::App& app, TrainOptions& o) {
   const auto group = "Model and data";
@@ -109,6 +110,27 @@ void add_evaluation_options(CLI::App& app, TrainOptions& o) {
       ->type_name("FILE");
 }
 
+void add_checkpoint_options(CLI::App& app, TrainOptions& o) {
+  const auto group = "Checkpoints";
+  app.add_option("--save_strategy", o.save_strategy,
+                 "When to save what a run goes on from, to OUTPUT_DIR/checkpoint-STEP: no, epoch or steps; if not no, "
+                 "also at the end and on a request to stop")
+      ->group(group)
+      ->check(CLI::IsMember({"no", "epoch", "steps"}));
+  app.add_option("--save_steps", o.save_steps, "Steps between checkpoints (steps)")->group(group);
+  app.add_option("--save_total_limit", o.save_total_limit,
+                 "Keep this many newest checkpoints, and that of the best evaluation; 0: all")
+      ->group(group);
+  app.add_option("--resume_from_checkpoint", o.resume_from_checkpoint,
+                 "Go on from the newest valid checkpoint in OUTPUT_DIR: auto (or true) if there is any, must in any "
+                 "case; or from that of a step, or from a folder; never: start anew")
+      ->group(group);
+  app.add_option("--allow_change", o.allow_change,
+                 "Settings that may differ from the resumed run's, separated by commas")
+      ->group(group)
+      ->type_name("KEYS");
+}
+
 void add_machine_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--logging_steps", o.logging_steps, "Steps between log records")->group("Log");
   app.add_flag("--disable_tqdm", o.disable_tqdm, "No progress bar")->group("Log");
@@ -164,6 +186,8 @@ void check_counts(const TrainOptions& o) {
   require_range("max_steps", static_cast<double>(o.max_steps), -1, 1e9);
   require_range("logging_steps", static_cast<double>(o.logging_steps), 1, 1e9);
   require_range("eval_steps", static_cast<double>(o.eval_steps), 0, 1e9);
+  require_range("save_steps", static_cast<double>(o.save_steps), 1, 1e9);
+  require_range("save_total_limit", static_cast<double>(o.save_total_limit), 0, 1e9);
   require_range("early_stopping_patience", static_cast<double>(o.early_stopping_patience), 0, 1e9);
   require_range("threads", o.threads, 0, 4096);
   require(o.hang_timeout == 0 || o.hang_timeout == -1 || (o.hang_timeout >= 1 && o.hang_timeout <= 1e6),
@@ -204,6 +228,7 @@ std::unique_ptr<CLI::App> make_train_app(TrainOptions& options) {
   add_batch_options(*app, options);
   add_optimizer_options(*app, options);
   add_evaluation_options(*app, options);
+  add_checkpoint_options(*app, options);
   add_machine_options(*app, options);
   return app;
 }

@@ -55,6 +55,13 @@ struct TrainOptions {
   double early_stopping_threshold = 0;
   std::string published_results;
 
+  // Checkpoints
+  std::string save_strategy = "no";
+  int64_t save_steps = 500;
+  int64_t save_total_limit = 0;  // 0: all
+  std::string resume_from_checkpoint = "never";
+  std::string allow_change;  // settings that may differ from the resumed run's, by commas
+
   // Log
   int64_t logging_steps = 500;
   bool disable_tqdm = false;

@@ -70,34 +70,36 @@ TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& aft
                           const StopQuestion& stop_requested) {
   stop_requested_ = stop_requested;
   model_.zero_gradients();
-  for (int64_t epoch = 0; goes_on(); ++epoch) {
-    const std::vector<int64_t> order = data::epoch_order(data_.train_examples, options_.seed, epoch);
-    for (size_t begin = 0; begin < order.size() && goes_on(); begin += plan_.global_batch) {
+  if (goes_on() && evaluation_is_missing()) evaluate(publish);
+  while (goes_on()) {
+    const auto order = data::epoch_order(data_.train_examples, options_.seed, step_ / plan_.steps_per_epoch);
+    auto begin = static_cast<size_t>(step_ % plan_.steps_per_epoch * plan_.global_batch);
+    for (; begin < order.size() && goes_on(); begin += plan_.global_batch) {
       const size_t size = std::min<size_t>(plan_.global_batch, order.size() - begin);
       const StepStats stats = train_step(std::span(order).subspan(begin, size));
       observe(stats);
       if (after_step) after_step(stats);
-      if (!stopping_ && evaluation_is_due(begin + size == order.size())) evaluate(publish);
+      const bool ends_epoch = begin + size == order.size();
+      if (ends_epoch) close_ledger();
+      if (!stopping_ && evaluation_is_due(ends_epoch)) evaluate(publish);
+      save_if_due(ends_epoch);
     }
   }
   if (since_log_.examples > 0) log_last_step();
   // An evaluation is due at the last step; a run that was stopped before has trained since its newest one.
   const bool is_cut = stopping_ && (step_ < plan_.total_steps || evaluation_is_due(true));
-  if (job_.is_main() && (!best_.any() || (is_cut && !options_.load_best_model_at_end))) publish_model(publish);
+  const bool was_done = step_ == first_step_;  // when the run went on from its last checkpoint
+  const bool keeps_best = options_.load_best_model_at_end && best_.any();
+  if (job_.is_main() && !keeps_best && (!best_.any() || is_cut || was_done)) publish_model(publish);
   trace_.finish();
-  return {.steps = step_,
-          .train_loss = in_all_.loss(),
-          .train_seconds = progress_.seconds(),
-          .per_second = per_second(in_all_),
-          .stopped_early = !is_cut && step_ < plan_.total_steps,
-          .stopped_on_request = is_cut,
-          .best = best_,
-          .advice = advice_to_repeat(),
-          .exposed_seconds = in_all_.exposed_seconds()};
+  TrainSummary result = summary();
+  result.stopped_early = !is_cut && step_ < plan_.total_steps;
+  result.stopped_on_request = is_cut;
+  return result;
 }
 
 StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
-  trace_.begin_step(step_ + 1);
+  trace_.begin_step(step_ + 1 - first_step_);
   job_.activity().begin_step(step_ + 1);
   const Trace::Span whole(trace_, "step " + std::to_string(step_ + 1));
   announce(global_batch);
@@ -111,8 +113,8 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
   const auto share = data::share_of_rank(global_batch, work, job_.rank(), job_.world_size());
   const double local_loss = forward_backward(share, 1.0 / static_cast<double>(stats.examples));
   finish_reductions();
-  const auto sums =
-      job_.control().sum(std::vector<double>{local_loss, sync_.exposed_seconds(), asked_to_stop() ? 1.0 : 0.0});
+  const auto sums = job_.control().sum(std::vector<double>{
+      local_loss, sync_.exposed_seconds(), asked_to_stop() ? 1.0 : 0.0, saver_ != nullptr ? saver_->vote() : 0.0});
   stats.loss = sums[0] / static_cast<double>(stats.examples);
   stats.exposed_seconds = sums[1] / job_.world_size();
   stopping_ = sums[2] > 0;
@@ -123,6 +125,7 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
   }
   stats.step = ++step_;
   job_.activity().end_step();
+  if (saver_ != nullptr) saver_->hear(sums[3]);
   if (!std::isfinite(stats.loss) || !std::isfinite(stats.grad_norm))
     fail_together(
         kNumeric,
@@ -175,6 +178,7 @@ double Trainer::forward_backward(std::span<const int64_t> share, double gradient
       if (last) sync_.frontier_moved(end);
     };
     loss_sum += model_.forward_backward(view_of(batch), options_.seed, step_, gradient_scale, frontier);
+    ledger_.add(batch.example_ids);
   }
   return loss_sum;
 }

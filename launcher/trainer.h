@@ -11,6 +11,8 @@
 
 #include "data/sharded_dataset.h"
 #include "launcher/best_model.h"
+#include "launcher/checkpoint/ledger.h"
+#include "launcher/checkpoint/saver.h"
 #include "launcher/evaluator.h"
 #include "launcher/gradient_sync.h"
 #include "launcher/job.h"
@@ -53,6 +55,7 @@ struct TrainSummary {
   BestModel best{"loss", 0, 0};
   std::vector<std::string> advice;  // given in mid-run, worth repeating at the end with the last numbers
   double exposed_seconds = 0;       // mean over steps; 0 with one rank
+  SaveCounts saves;
 };
 
 /// Called on every rank after each step.
@@ -63,12 +66,21 @@ using ModelPublisher = std::function<void()>;
 /// differently: one yes stops all, after the same step.
 using StopQuestion = std::function<bool()>;
 
+/// On rank 0, for a checkpoint: the text of Hugging Face's trainer_state.json.
+using StateDescriber = std::function<std::string(const TrainSummary&)>;
+
 /// The training loop of one rank. Ranks differ only in their share of each global batch, and in who evaluates.
 class Trainer {
  public:
   /// Collective. All references must outlive it.
   Trainer(const TrainOptions& options, const RunPlan& plan, const TrainingData& data, const ThreadPlan& threads,
           Job& job, model::DistilBert& model, RunHistory& history);
+
+  /// Goes on where a checkpoint of the same plan is, rather than at the start. Every rank, before run().
+  void restore(const CheckpointManifest& manifest, const FlatState& state);
+  /// Writes checkpoints as --save_strategy says, and one when the run ends or is asked to stop. Before run(), which
+  /// `saver` must outlive.
+  void save_with(CheckpointSaver& saver, const StateDescriber& describe = {});
 
   /// Collective. Trains to the end of the plan, or until early stopping, or until it is asked to stop: then it drops an
   /// evaluation that is not finished, and publishes what the run would deliver.
@@ -94,6 +106,15 @@ class Trainer {
   void give_new_advice();
   std::vector<std::string> advice_to_repeat() const;
   bool evaluation_is_due(bool end_of_epoch) const;
+  /// Whether the training was stopped before an evaluation that was due where it goes on now.
+  bool evaluation_is_missing() const;
+  void save_if_due(bool end_of_epoch);
+  TrainingPlace place(const Ledger& ledger) const;
+  Ledger ledger_of_all_ranks();
+  /// Throws AgreedFailure unless the epoch that ends has trained each example exactly once.
+  void close_ledger();
+  nlohmann::json state() const;
+  TrainSummary summary() const;
 
   const TrainOptions& options_;
   const RunPlan& plan_;
@@ -108,8 +129,12 @@ class Trainer {
   BestModel best_;
   Progress progress_;
   StopQuestion stop_requested_;
-  bool stopping_ = false;  // agreed by all ranks
-  int64_t step_ = 0;       // steps done
+  bool stopping_ = false;   // agreed by all ranks
+  int64_t step_ = 0;        // steps done
+  int64_t first_step_ = 0;  // steps done when this process began
+  Ledger ledger_;           // of this rank, in the present epoch; rank 0's with what a checkpoint brought
+  CheckpointSaver* saver_ = nullptr;
+  StateDescriber describe_;
   StepStats last_;
 
   /// Sums over the steps that go into one record.
@@ -121,6 +146,8 @@ class Trainer {
     void add(const StepStats& stats);
     double loss() const { return loss_sum / static_cast<double>(std::max<int64_t>(examples, 1)); }
     double exposed_seconds() const { return exposed_sum / static_cast<double>(std::max<int64_t>(steps, 1)); }
+    nlohmann::json to_json() const;
+    void restore(const nlohmann::json& text);
   };
   Throughput per_second(const Window& window) const;
   Window since_log_, since_evaluation_, in_all_;

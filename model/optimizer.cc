@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <stdexcept>
 #include <vector>
 
 #include "model/adamw_update.h"
@@ -26,6 +27,19 @@ std::vector<Run> runs_of(const ParameterLayout& layout, bool any_decay) {
     runs.back().size += slot.size;
   }
   return runs;
+}
+
+void require_fitting(int64_t begin, size_t size, int64_t elements) {
+  if (begin < 0 || begin + static_cast<int64_t>(size) > elements)
+    throw std::invalid_argument("get_state: elements beyond the model's");
+}
+
+at::Tensor on_host(std::span<const float> values) {
+  return at::from_blob(const_cast<float*>(values.data()), {std::ssize(values)}, at::kFloat);
+}
+
+void copy_to_host(const at::Tensor& flat, int64_t begin, std::span<float> out) {
+  on_host(out).copy_(flat.narrow(0, begin, std::ssize(out)));
 }
 
 }  // namespace
@@ -92,6 +106,24 @@ double AdamW::step(double learning_rate) {
 
 int64_t AdamW::steps() const {
   return impl_->steps;
+}
+
+void AdamW::get_state(int64_t begin, std::span<float> parameters, std::span<float> m, std::span<float> v) const {
+  require_fitting(begin, parameters.size(), impl_->model.layout.size);
+  require_fitting(begin, m.size(), impl_->model.layout.size);
+  require_fitting(begin, v.size(), impl_->model.layout.size);
+  copy_to_host(impl_->model.parameters, begin, parameters);
+  copy_to_host(impl_->m, begin, m);
+  copy_to_host(impl_->v, begin, v);
+}
+
+void AdamW::set_moments(std::span<const float> m, std::span<const float> v, int64_t steps) {
+  const auto size = static_cast<size_t>(impl_->model.layout.size);
+  if (m.size() != size || v.size() != size || steps < 0)
+    throw std::invalid_argument("set_moments needs layout().size floats each, and a count of steps");
+  impl_->m.copy_(on_host(m));
+  impl_->v.copy_(on_host(v));
+  impl_->steps = steps;
 }
 
 }  // namespace lockstep::model

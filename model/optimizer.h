@@ -31,6 +31,11 @@ class AdamW {
   double step(double learning_rate);
   int64_t steps() const;
 
+  /// Elements [begin, begin + size) of parameters and moments, to host memory; spans of one size.
+  void get_state(int64_t begin, std::span<float> parameters, std::span<float> m, std::span<float> v) const;
+  /// The whole moments, layout().size floats each, and the number of steps that led to them.
+  void set_moments(std::span<const float> m, std::span<const float> v, int64_t steps);
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;

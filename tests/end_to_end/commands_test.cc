@@ -203,7 +203,7 @@ TEST_F(Commands, TwoRunsDoNotShareAFolder) {
   std::filesystem::create_directories(folder);
   expect_failure(tests::run("flock -x " + folder + "/train.log " + tests::environment("LOCKSTEP_BINARY") + " " +
                             train_arguments("shared")),
-                 kContract, {"another run is writing into it"});
+                 kLocked, {"another run is writing into it"});
 }
 
 TEST_F(Commands, UnknownOptionsAreListedOnceEvenWithSeveralRanks) {
@@ -312,12 +312,12 @@ TEST_F(Commands, AProfileOfARunWithoutASecondStepIsToldAsEmpty) {
 TEST(Program, WithoutACommandItExplainsItself) {
   const Outcome outcome = lockstep("");
   EXPECT_EQ(outcome.exit_code, kUsage);
-  for (const char* word : {"prepare", "train", "launch", "evaluate", "predict"})
+  for (const char* word : {"prepare", "train", "launch", "list", "verify", "evaluate", "predict"})
     EXPECT_THAT(outcome.output, HasSubstr(word));
 }
 
 TEST(Program, CommandsWithoutRanksRefuseToRunSeveralTimesAtOnce) {
-  for (const char* command : {"prepare", "launch", "evaluate", "predict"}) {
+  for (const char* command : {"prepare", "launch", "list", "verify", "evaluate", "predict"}) {
     const Outcome outcome = mpirun(2, command);
     EXPECT_EQ(outcome.exit_code, kUsage) << command;
     EXPECT_THAT(outcome.output, HasSubstr("without mpirun")) << command;
@@ -340,7 +340,7 @@ TEST(Program, AMistypedCommandIsSuggested) {
 }
 
 TEST(Program, EveryCommandHasHelpWithExamples) {
-  for (const char* command : {"prepare", "train", "launch", "evaluate", "predict"}) {
+  for (const char* command : {"prepare", "train", "launch", "list", "verify", "evaluate", "predict"}) {
     const Outcome outcome = lockstep(std::string(command) + " --help");
     EXPECT_EQ(outcome.exit_code, 0) << command;
     EXPECT_THAT(outcome.output, HasSubstr("Example")) << command;

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 #include "tests/model/tiny_model.h"
 
@@ -102,6 +103,38 @@ TEST(AdamW, GivesTheSameBitsForAnyNumberOfThreads) {
   set_compute_threads(threads);
   EXPECT_EQ(results[0], results[1]);
   EXPECT_EQ(results[0], results[2]);
+}
+
+TEST(AdamW, GoesOnFromItsStateAsIfItHadNeverStopped) {
+  DistilBert unbroken = tiny_model();
+  AdamW optimizer(unbroken, {.weight_decay = 0.1});
+  fill_gradients(unbroken, 0.5F);
+  optimizer.step(1e-3);
+
+  const auto size = static_cast<size_t>(unbroken.layout().size);
+  std::vector<float> parameters(size), m(size), v(size);
+  for (const size_t begin : {size_t{0}, size / 3})  // in two parts
+    optimizer.get_state(static_cast<int64_t>(begin), std::span(parameters).subspan(begin), std::span(m).subspan(begin),
+                        std::span(v).subspan(begin));
+  DistilBert resumed = tiny_model();
+  resumed.set_parameters(parameters);
+  AdamW other(resumed, {.weight_decay = 0.1});
+  other.set_moments(m, v, optimizer.steps());
+  for (int i = 0; i < 3; ++i) {
+    fill_gradients(unbroken, 0.25F);
+    fill_gradients(resumed, 0.25F);
+    EXPECT_EQ(optimizer.step(1e-3), other.step(1e-3));
+  }
+  EXPECT_EQ(parameters_of(unbroken), parameters_of(resumed));
+  EXPECT_EQ(other.steps(), 4);
+}
+
+TEST(AdamW, RefusesStateThatDoesNotFit) {
+  DistilBert model = tiny_model();
+  AdamW optimizer(model, {});
+  std::vector<float> few(3);
+  EXPECT_THROW(optimizer.set_moments(few, few, 1), std::invalid_argument);
+  EXPECT_THROW(optimizer.get_state(model.layout().size - 2, few, few, few), std::invalid_argument);
 }
 
 }  // namespace

@@ -1,0 +1,88 @@
+#include "launcher/checkpoint/hashed_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "data/error.h"
+
+namespace lockstep {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr size_t kBlock = 4 << 20;
+
+}  // namespace
+
+HashedFile::HashedFile(fs::path path, WrittenBytes* written)
+    : path_(std::move(path)),
+      written_(written),
+      descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666)) {
+  if (descriptor_ < 0) fail("create");
+}
+
+HashedFile::~HashedFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void HashedFile::fail(const std::string& what) const {
+  const int code = errno;
+  throw std::system_error(code, std::generic_category(), "cannot " + what + " " + path_.string());
+}
+
+void HashedFile::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(descriptor_, bytes.data(), std::min(bytes.size(), kBlock));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail("write");
+    hash_.update(bytes.substr(0, static_cast<size_t>(count)));
+    bytes.remove_prefix(static_cast<size_t>(count));
+    bytes_ += count;
+    if (written_ != nullptr) *written_ += count;
+  }
+}
+
+FileReceipt HashedFile::finish() {
+  if (::fsync(descriptor_) != 0) fail("flush");
+  // Some file systems (NFS) report a failed write only here.
+  if (::close(std::exchange(descriptor_, -1)) != 0) fail("write");
+  return {path_.filename().string(), bytes_, hash_.hex()};
+}
+
+FileReceipt write_hashed(const fs::path& path, std::string_view bytes) {
+  HashedFile file(path);
+  file.write(bytes);
+  return file.finish();
+}
+
+FileReceipt receipt_of(const fs::path& path) {
+  return {path.filename().string(), static_cast<int64_t>(fs::file_size(path)), data::sha256_of_file(path)};
+}
+
+std::optional<std::string> problem_with_size(const fs::path& folder, const FileReceipt& file) {
+  std::error_code error;
+  const auto size = fs::file_size(folder / file.name, error);
+  if (error) return file.name + ": " + error.message();
+  if (static_cast<int64_t>(size) != file.bytes)
+    return file.name + ": has " + std::to_string(size) + " bytes, the manifest says " + std::to_string(file.bytes);
+  return std::nullopt;
+}
+
+std::optional<std::string> problem_with(const fs::path& folder, const FileReceipt& file) {
+  if (auto problem = problem_with_size(folder, file)) return problem;
+  try {
+    const std::string found = data::sha256_of_file(folder / file.name);
+    if (found == file.sha256) return std::nullopt;
+    return file.name + ": its sha256 is " + found + ", the manifest says " + file.sha256;
+  } catch (const data::DataError& error) {
+    return error.what();
+  }
+}
+
+}  // namespace lockstep

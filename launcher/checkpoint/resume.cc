@@ -1,0 +1,113 @@
+#include "launcher/checkpoint/resume.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "data/atomic_file.h"
+#include "dist/replica_check.h"
+#include "launcher/checkpoint/checkpoint_error.h"
+#include "launcher/log.h"
+
+namespace lockstep {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Kind = ResumeWish::Kind;
+
+/// Those to try, best first. All ranks get rank 0's list.
+std::vector<fs::path> candidates(Job& job, const ResumeWish& wish, const fs::path& run_folder) {
+  nlohmann::json names = nlohmann::json::array();
+  job.together([&] {
+    if (!job.is_main() || wish.kind == Kind::kNever) return;
+    if (wish.kind == Kind::kThis) return names.push_back(wish.folder.string());
+    for (const StoredCheckpoint& stored : list_checkpoints(run_folder))
+      names.push_back(stored.folder.string());
+  });
+  std::vector<fs::path> folders;
+  for (const auto& name : nlohmann::json::parse(job.control().broadcast(names.dump(), 0)))
+    folders.emplace_back(name.get<std::string>());
+  return folders;
+}
+
+/// This rank's share of the files: the ranks together read each once.
+std::string problem_in_share(const StoredCheckpoint& checkpoint, int rank, int world_size) {
+  if (!checkpoint.manifest) return checkpoint.problem;
+  StoredCheckpoint share = checkpoint;
+  const auto keep_share = [&](auto& files) {
+    auto kept = files;
+    kept.clear();
+    for (size_t i = static_cast<size_t>(rank); i < files.size(); i += static_cast<size_t>(world_size))
+      kept.push_back(files[i]);
+    files = kept;
+  };
+  keep_share(share.manifest->shards);
+  keep_share(share.manifest->files);
+  return problem_with(share, true).value_or("");
+}
+
+/// Collective. "" if every rank finds its share in order.
+std::string problem_in_common(Job& job, const StoredCheckpoint& checkpoint) {
+  std::string first;
+  for (const std::string& problem : job.control().gather(problem_in_share(checkpoint, job.rank(), job.world_size())))
+    if (first.empty()) first = problem;
+  return job.control().broadcast(first, 0);
+}
+
+[[noreturn]] void fail_together(const std::string& message) {
+  throw AgreedFailure(dist::Failure{0, kCheckpoint, message});
+}
+
+}  // namespace
+
+ResumeWish resume_wish(const std::string& words, const fs::path& run_folder) {
+  if (words == "never") return {Kind::kNever, {}};
+  if (words == "auto" || words == "true" || words == "True") return {Kind::kNewest, {}};
+  if (words == "must") return {Kind::kNewestOrError, {}};
+  const bool is_step = !words.empty() && words.size() < 19 &&
+                       std::all_of(words.begin(), words.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
+  return {Kind::kThis, is_step ? run_folder / checkpoint_name(std::stoll(words)) : fs::path(words)};
+}
+
+std::optional<StoredCheckpoint> choose_checkpoint(Job& job, const ResumeWish& wish, const fs::path& run_folder) {
+  const std::vector<fs::path> folders = candidates(job, wish, run_folder);
+  std::string problems;
+  for (const fs::path& folder : folders) {
+    StoredCheckpoint checkpoint = read_checkpoint(folder);
+    const std::string problem = problem_in_common(job, checkpoint);
+    if (problem.empty()) return checkpoint;
+    const std::string words = folder.string() + " is damaged: " + printable_text(problem);
+    if (job.is_main()) log_warning(words + (wish.kind == Kind::kThis ? "" : "; left as it is"));
+    problems += "\n  " + words;
+  }
+  if (!folders.empty())
+    fail_together("no checkpoint to go on from:" + problems +
+                  "\nNothing was deleted. Copy a sound one there, or start anew: --resume_from_checkpoint never with "
+                  "another --output_dir");
+  if (wish.kind == Kind::kNewestOrError)
+    fail_together(run_folder.string() + " holds no checkpoint, and --resume_from_checkpoint must was given");
+  return std::nullopt;
+}
+
+FlatState load_state(Job& job, const StoredCheckpoint& checkpoint, const std::vector<TensorShape>& tensors) {
+  FlatState state;
+  job.together([&] {
+    if (checkpoint.manifest->tensors != tensors)
+      throw SettingsError(checkpoint.folder.string() + " is of a model with other tensors than --model_name_or_path");
+    int64_t elements = 0;
+    for (const TensorShape& tensor : tensors)
+      elements += tensor.size();
+    state.resize(elements);
+    for (const ShardEntry& shard : checkpoint.manifest->shards) {
+      read_shard(checkpoint.folder, shard, tensors, state);
+      job.activity().progress();
+    }
+  });
+  for (const auto* values : {&state.parameters, &state.m, &state.v})
+    dist::require_equal_replicas(job.control(), dist::digest_of(std::as_bytes(std::span(*values))),
+                                 "the state read from " + checkpoint.folder.string());
+  return state;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "launcher/checkpoint/shard.h"
+#include "launcher/checkpoint/store.h"
+#include "launcher/job.h"
+
+namespace lockstep {
+
+/// What --resume_from_checkpoint asks for.
+struct ResumeWish {
+  enum class Kind {
+    kNever,
+    kNewest,         // if there is any checkpoint
+    kNewestOrError,  // "must"
+    kThis
+  };
+  Kind kind = Kind::kNever;
+  std::filesystem::path folder;  // of kThis
+};
+/// `words`: never, auto, true, must, a step of a checkpoint in `run_folder`, or a checkpoint's folder.
+ResumeWish resume_wish(const std::string& words, const std::filesystem::path& run_folder);
+
+/// Collective. The checkpoint to go on from, every byte of it verified, each rank a part of the files; nothing if the
+/// wish allows to start anew. Rank 0 names those that are damaged, which stay as they are. Throws AgreedFailure with
+/// kCheckpoint if there are checkpoints and none is valid, or not the one that is wanted.
+std::optional<StoredCheckpoint> choose_checkpoint(Job& job, const ResumeWish& wish,
+                                                  const std::filesystem::path& run_folder);
+
+/// Collective. The whole state of a checkpoint on every rank. Throws AgreedFailure if a file cannot be read, or
+/// `tensors`, the model's, are others than the checkpoint's.
+FlatState load_state(Job& job, const StoredCheckpoint& checkpoint, const std::vector<TensorShape>& tensors);
+
+}  // namespace lockstep

@@ -1,0 +1,242 @@
+#include "launcher/checkpoint/saver.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "launcher/checkpoint/failpoint.h"
+#include "launcher/checkpoint/store.h"
+#include "launcher/format.h"
+#include "launcher/log.h"
+
+namespace lockstep {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Parameters and two moments, some JSON, and a reserve, since others write to the disk as well.
+void require_space(const fs::path& folder, int64_t elements) {
+  const double needed = 1.1 * 3 * sizeof(float) * static_cast<double>(elements) + (1 << 20);
+  const auto available = static_cast<double>(fs::space(folder).available);
+  if (available < needed)
+    throw std::system_error(ENOSPC, std::generic_category(),
+                            formatted("a checkpoint needs %.0f MB in %s, where %.0f MB are free", needed / 1e6,
+                                      folder.c_str(), available / 1e6));
+}
+
+int64_t size_of(const std::vector<TensorShape>& tensors) {
+  int64_t elements = 0;
+  for (const TensorShape& tensor : tensors)
+    elements += tensor.size();
+  return elements;
+}
+
+bool all_finite(const FlatState& state) {
+  const auto finite = [](const std::vector<float>& values) {
+    return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+  };
+  return finite(state.parameters) && finite(state.m) && finite(state.v);
+}
+
+template <typename T>
+bool is_ready(const std::future<T>& future) {
+  return !future.valid() || future.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+}
+
+/// The delivered model's file, which later evaluations replace by another, stays with the checkpoint under a second
+/// name. File systems without hard links get a copy.
+void keep_best_model(const fs::path& run_folder, const fs::path& checkpoint) {
+  std::error_code error;
+  fs::create_hard_link(run_folder / "model.safetensors", checkpoint / kBestModelName, error);
+  if (error) fs::copy_file(run_folder / "model.safetensors", checkpoint / kBestModelName);
+}
+
+}  // namespace
+
+CheckpointSaver::CheckpointSaver(Job& job, CheckpointFacts facts)
+    : job_(job),
+      facts_(std::move(facts)),
+      range_(range_of_rank(size_of(facts_.tensors), job.rank(), job.world_size())) {}
+
+CheckpointSaver::~CheckpointSaver() {
+  if (part_.valid()) part_.wait();
+  if (commit_.valid()) commit_.wait();
+  std::error_code ignored;
+  if (stage_ != Stage::kIdle && job_.is_main()) fs::remove_all(unfinished_, ignored);
+}
+
+void CheckpointSaver::begin(const TrainingPlace& place, const StateReader& read) {
+  if (stage_ != Stage::kIdle) {
+    ++counts_.skipped;
+    if (job_.is_main())
+      log_warning(formatted("no checkpoint of step %lld: that of step %lld is still being written",
+                            static_cast<long long>(place.step), static_cast<long long>(place_.step)));
+    return;
+  }
+  place_ = place;
+  const std::string problem = announce(place.step);
+  snapshot_.resize(range_.size());
+  if (problem.empty()) read(range_.begin, snapshot_);
+  failpoint("snapshot");
+  stage_ = Stage::kWriting;
+  part_ = std::async(std::launch::async, [this, problem, slices = slices_of(range_, facts_.tensors)] {
+    return problem.empty() ? write_part(slices) : Part{{}, problem};
+  });
+}
+
+/// Rank 0 makes the folder and tells its name, or all ranks why there is none.
+std::string CheckpointSaver::announce(int64_t step) {
+  nlohmann::json words = {{"problem", ""}, {"folder", ""}};
+  if (job_.is_main()) {
+    try {
+      require_space(facts_.run_folder, size_of(facts_.tensors));
+      unfinished_ = make_unfinished(facts_.run_folder, step);
+      words["folder"] = unfinished_.string();
+      if (place_.with_best_model) keep_best_model(facts_.run_folder, unfinished_);
+    } catch (const std::exception& error) {
+      words["problem"] = error.what();
+    }
+  }
+  words = nlohmann::json::parse(job_.control().broadcast(words.dump(), 0));
+  unfinished_ = words["folder"].get<std::string>();
+  return words["problem"];
+}
+
+CheckpointSaver::Part CheckpointSaver::write_part(const std::vector<Slice>& slices) noexcept {
+  try {
+    if (!all_finite(snapshot_)) return {{}, "the state holds NaN or infinity"};
+    const fs::path path = unfinished_ / shard_name(job_.rank(), job_.world_size());
+    return {write_shard(path, snapshot_, slices, &written_), ""};
+  } catch (const std::exception& error) {
+    return {{}, error.what()};
+  }
+}
+
+bool CheckpointSaver::own_work_is_done() const {
+  return stage_ == Stage::kWriting ? is_ready(part_) : is_ready(commit_);
+}
+
+double CheckpointSaver::vote() const {
+  return stage_ != Stage::kIdle && own_work_is_done() ? 1 : 0;
+}
+
+void CheckpointSaver::hear(double votes) {
+  if (stage_ == Stage::kIdle || votes < job_.world_size()) return;
+  if (stage_ == Stage::kWriting)
+    collect();
+  else
+    conclude();
+}
+
+/// All parts are written, or have failed: rank 0 hears of them, and commits.
+void CheckpointSaver::collect() {
+  const Part part = part_.get();
+  const nlohmann::json words = {{"problem", part.problem},
+                                {"name", part.receipt.name},
+                                {"bytes", part.receipt.bytes},
+                                {"sha256", part.receipt.sha256}};
+  const std::vector<std::string> all = job_.control().gather(words.dump());
+  failpoint("collected");
+  stage_ = Stage::kCommitting;
+  if (!job_.is_main()) return;
+  std::vector<FileReceipt> receipts;
+  std::string problem;
+  for (size_t rank = 0; rank < all.size(); ++rank) {
+    const auto heard = nlohmann::json::parse(all[rank]);
+    receipts.push_back({heard["name"], heard["bytes"], heard["sha256"]});
+    if (problem.empty() && heard["problem"] != "")
+      problem = formatted("rank %zu: ", rank) + heard["problem"].get<std::string>();
+  }
+  commit_ = std::async(std::launch::async,
+                       [this, problem, receipts] { return problem.empty() ? commit(receipts) : problem; });
+}
+
+std::string CheckpointSaver::commit(const std::vector<FileReceipt>& receipts) noexcept {
+  try {
+    publish(receipts);
+    remove_surplus();
+    return "";
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+}
+
+/// On rank 0's I/O thread.
+void CheckpointSaver::publish(const std::vector<FileReceipt>& receipts) {
+  CheckpointManifest manifest;
+  manifest.run = facts_.run;
+  manifest.attempt = facts_.attempt;
+  manifest.step = place_.step;
+  manifest.epoch = place_.epoch;
+  manifest.cursor = place_.cursor;
+  manifest.world_size = job_.world_size();
+  manifest.facts = facts_.facts;
+  manifest.tensors = facts_.tensors;
+  manifest.training = place_.training;
+  for (int rank = 0; rank < job_.world_size(); ++rank)
+    manifest.shards.push_back(
+        {receipts[static_cast<size_t>(rank)],
+         slices_of(range_of_rank(size_of(facts_.tensors), rank, job_.world_size()), facts_.tensors)});
+  manifest.files.push_back(write_hashed(unfinished_ / "trainer_state.json", place_.trainer_state));
+  if (place_.with_best_model) manifest.files.push_back(receipt_of(unfinished_ / kBestModelName));
+  failpoint("before-manifest");
+  const std::string text = to_text(manifest);
+  parse_manifest(text);  // what could not be read again is not published
+  write_hashed(unfinished_ / kManifestName, text);
+  failpoint("manifest-written");
+  publish_checkpoint(unfinished_, facts_.run_folder, place_.step);
+}
+
+void CheckpointSaver::remove_surplus() noexcept {
+  try {
+    for (const fs::path& folder :
+         surplus(list_checkpoints(facts_.run_folder), facts_.run, facts_.limit, place_.kept_step))
+      remove_checkpoint(folder);
+  } catch (const std::exception& error) {
+    surplus_problem_ = error.what();
+  }
+}
+
+/// All ranks learn what became of it.
+void CheckpointSaver::conclude() {
+  std::string problem = job_.is_main() ? commit_.get() : "";
+  problem = job_.control().broadcast(problem, 0);
+  stage_ = Stage::kIdle;
+  if (const std::string words = std::exchange(surplus_problem_, ""); !words.empty())
+    log_warning("an old checkpoint could not be removed: " + words);
+  counts_.last_failed = !problem.empty();
+  if (problem.empty()) {
+    ++counts_.written;
+    return;
+  }
+  ++counts_.failed;
+  counts_.last_problem = problem;
+  if (!job_.is_main()) return;
+  std::error_code ignored;
+  if (!unfinished_.empty()) fs::remove_all(unfinished_, ignored);
+  log_warning(formatted("no checkpoint of step %lld: ", static_cast<long long>(place_.step)) + problem);
+}
+
+void CheckpointSaver::finish() {
+  while (stage_ != Stage::kIdle) {
+    job_.activity().phase("saving a checkpoint", dist::Pace::kOpen);
+    wait_for_own_work();
+    job_.control().idle_barrier();
+    hear(job_.world_size());
+  }
+}
+
+/// As long as bytes are written, nobody shall think that this rank hangs.
+void CheckpointSaver::wait_for_own_work() {
+  for (int64_t seen = written_; !own_work_is_done(); std::this_thread::sleep_for(std::chrono::milliseconds(2))) {
+    if (seen == written_) continue;
+    seen = written_;
+    job_.activity().progress();
+  }
+}
+
+}  // namespace lockstep

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "launcher/checkpoint/manifest.h"
+
+namespace lockstep {
+
+/// A folder checkpoint-N as it was found.
+struct StoredCheckpoint {
+  std::filesystem::path folder;
+  std::optional<CheckpointManifest> manifest;
+  std::string problem;  // why there is no manifest
+};
+
+/// "checkpoint-188".
+std::string checkpoint_name(int64_t step);
+
+/// Reads `folder`/manifest.json. Its files are not looked at.
+StoredCheckpoint read_checkpoint(const std::filesystem::path& folder);
+
+/// Every folder checkpoint-N of a run folder: first those without a sound manifest, then the newest (the last started
+/// training's, and of that the last step) to the oldest. Empty if there is no such folder.
+std::vector<StoredCheckpoint> list_checkpoints(const std::filesystem::path& run_folder);
+
+/// What is wrong with a checkpoint, first its manifest and then each file; nothing if it is valid. With `hashes`, every
+/// byte is read; without, only sizes are looked at.
+std::optional<std::string> problem_with(const StoredCheckpoint& checkpoint, bool hashes);
+
+/// A new, empty folder in which a checkpoint grows. Throws std::system_error.
+std::filesystem::path make_unfinished(const std::filesystem::path& run_folder, int64_t step);
+/// Removes what an earlier process left unfinished. For the holder of the run folder's lock.
+void remove_unfinished(const std::filesystem::path& run_folder);
+
+/// Makes a finished folder, whose files are flushed, the checkpoint of that step, for good: by rename. One that is
+/// there already is moved aside, and removed if it is sound. Returns the checkpoint's folder. Throws std::system_error.
+std::filesystem::path publish_checkpoint(const std::filesystem::path& unfinished,
+                                         const std::filesystem::path& run_folder, int64_t step);
+
+/// Which ones of `stored` to remove so that `limit` (0: all) newest sound ones of training `run` are left, and the one
+/// of `best_step` if there is one. Never the newest, nor those of other trainings, nor damaged ones.
+std::vector<std::filesystem::path> surplus(const std::vector<StoredCheckpoint>& stored, const std::string& run,
+                                           int64_t limit, int64_t best_step);
+/// Removes a checkpoint so that it is never taken for one again, wherever this is interrupted.
+void remove_checkpoint(const std::filesystem::path& folder);
+
+}  // namespace lockstep

@@ -1,0 +1,103 @@
+#include "launcher/checkpoint_commands.h"
+
+#include <cstdio>
+
+#include "launcher/checkpoint/checkpoint_error.h"
+#include "launcher/checkpoint/store.h"
+#include "launcher/command_line.h"
+#include "launcher/format.h"
+#include "launcher/log.h"
+
+namespace lockstep {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const char* const kListFooter = R"(
+Example:
+  lockstep list runs/reference
+
+The newest comes first. Only manifests and the files' sizes are looked at;
+lockstep verify reads every byte.
+
+Exit codes: 0 done, whatever was found; 2 usage; 5 RUN is not a folder.)";
+
+const char* const kVerifyFooter = R"(
+Examples:
+  lockstep verify runs/reference
+  lockstep verify runs/reference/checkpoint-188
+
+A checkpoint is valid if its manifest is as it was written and every file has
+the size and the SHA-256 that stand there. Nothing is changed.
+
+Exit codes: 0 all are valid; 2 usage; 5 one is damaged, or there is none.)";
+
+std::string folder_from(const char* name, const char* purpose, const char* footer,
+                        const std::vector<std::string>& arguments) {
+  std::string folder;
+  const auto app = make_app(std::string("lockstep ") + name, purpose, footer);
+  app->add_option("RUN", folder, "OUTPUT_DIR of a training, or a checkpoint in it")->required();
+  parse_command_line(*app, arguments);
+  if (!fs::is_directory(folder)) throw CheckpointError(folder + " is not a folder");
+  return folder;
+}
+
+/// Newest first.
+std::vector<StoredCheckpoint> checkpoints_at(const fs::path& folder) {
+  if (fs::exists(folder / kManifestName)) return {read_checkpoint(folder)};
+  return list_checkpoints(folder);
+}
+
+double megabytes_of(const CheckpointManifest& manifest) {
+  int64_t bytes = 0;
+  for (const ShardEntry& shard : manifest.shards)
+    bytes += shard.file.bytes;
+  for (const FileReceipt& file : manifest.files)
+    bytes += file.bytes;
+  return static_cast<double>(bytes) / 1e6;
+}
+
+std::string line_on(const StoredCheckpoint& stored, const std::string& verdict) {
+  const std::string name = printable_text(stored.folder.filename().string());
+  if (!stored.manifest) return formatted("%-20s %s\n", name.c_str(), verdict.c_str());
+  const CheckpointManifest& m = *stored.manifest;
+  return formatted("%-20s step %-7lld %lld epochs + %lld examples, %d shards, %.1f MB: %s\n", name.c_str(),
+                   static_cast<long long>(m.step), static_cast<long long>(m.epoch), static_cast<long long>(m.cursor),
+                   m.world_size, megabytes_of(m), verdict.c_str());
+}
+
+/// How many are damaged.
+int64_t print_verdicts(const std::vector<StoredCheckpoint>& checkpoints, bool hashes, const char* good) {
+  int64_t damaged = 0;
+  for (const StoredCheckpoint& stored : checkpoints) {
+    const auto problem = problem_with(stored, hashes);
+    damaged += problem ? 1 : 0;
+    std::fputs(line_on(stored, problem ? "DAMAGED, " + printable_text(*problem) : good).c_str(), stdout);
+    std::fflush(stdout);
+  }
+  return damaged;
+}
+
+}  // namespace
+
+int list_command(const std::vector<std::string>& arguments) {
+  const std::string folder = folder_from("list", "Lists the checkpoints of a run.", kListFooter, arguments);
+  const auto checkpoints = checkpoints_at(folder);
+  if (checkpoints.empty()) std::printf("no checkpoints in %s\n", folder.c_str());
+  print_verdicts(checkpoints, false, "complete");
+  return kDone;
+}
+
+int verify_command(const std::vector<std::string>& arguments) {
+  const std::string folder =
+      folder_from("verify", "Reads and checks the checkpoints of a run.", kVerifyFooter, arguments);
+  const auto checkpoints = checkpoints_at(folder);
+  if (checkpoints.empty()) throw CheckpointError("no checkpoints in " + folder);
+  if (const int64_t damaged = print_verdicts(checkpoints, true, "valid"); damaged > 0)
+    throw CheckpointError(
+        formatted("%lld of %zu checkpoints are damaged", static_cast<long long>(damaged), checkpoints.size()));
+  return kDone;
+}
+
+}  // namespace lockstep

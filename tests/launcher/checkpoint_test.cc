@@ -1,0 +1,283 @@
+// What a checkpoint is on disk: which rank writes what, what counts as valid, which ones are kept.
+#include <gmock/gmock.h>
+
+#include <cstring>
+#include <numeric>
+
+#include "data/atomic_file.h"
+#include "launcher/checkpoint/checkpoint_error.h"
+#include "launcher/checkpoint/ledger.h"
+#include "launcher/checkpoint/shard.h"
+#include "launcher/checkpoint/store.h"
+#include "tests/support/process.h"
+#include "tests/support/require.h"
+
+namespace lockstep {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const std::vector<TensorShape> kTensors = {{"head.bias", {2}}, {"head.weight", {2, 3}}, {"words", {5, 3}}};
+constexpr int64_t kElements = 23;
+
+std::vector<float> counted_from(float first, int64_t count) {
+  std::vector<float> values(static_cast<size_t>(count));
+  std::iota(values.begin(), values.end(), first);
+  return values;
+}
+
+/// A whole checkpoint as `world_size` ranks leave it.
+fs::path write_checkpoint(const fs::path& run_folder, int64_t step, int world_size, const std::string& run = "run",
+                          int64_t attempt = 1) {
+  fs::create_directories(run_folder);
+  const fs::path folder = make_unfinished(run_folder, step);
+  CheckpointManifest manifest;
+  manifest.run = run;
+  manifest.attempt = attempt;
+  manifest.step = step;
+  manifest.world_size = world_size;
+  manifest.facts = {{"learning_rate", "5e-05"}};
+  manifest.tensors = kTensors;
+  manifest.training = {{"seconds", 0.1}};
+  for (int rank = 0; rank < world_size; ++rank) {
+    const ElementRange range = range_of_rank(kElements, rank, world_size);
+    const auto first = static_cast<float>(1000 * step + range.begin);
+    const FlatState part{counted_from(first, range.size()), counted_from(first + 100, range.size()),
+                         counted_from(first + 200, range.size())};
+    const auto slices = slices_of(range, kTensors);
+    manifest.shards.push_back({write_shard(folder / shard_name(rank, world_size), part, slices), slices});
+  }
+  manifest.files.push_back(write_hashed(folder / "trainer_state.json", "{}\n"));
+  write_hashed(folder / kManifestName, to_text(manifest));
+  return publish_checkpoint(folder, run_folder, step);
+}
+
+std::string problem_of_all(const fs::path& folder) {
+  return problem_with(read_checkpoint(folder), true).value_or("");
+}
+
+std::vector<std::string> names(const std::vector<fs::path>& folders) {
+  std::vector<std::string> found;
+  for (const fs::path& folder : folders)
+    found.push_back(folder.filename());
+  return found;
+}
+
+std::vector<std::string> listed(const fs::path& run_folder) {
+  std::vector<fs::path> folders;
+  for (const StoredCheckpoint& stored : list_checkpoints(run_folder))
+    folders.push_back(stored.folder);
+  return names(folders);
+}
+
+TEST(Partition, PartsFollowEachOtherAndDifferByOneElementAtMost) {
+  for (const int64_t size : {0, 1, 5, 23, 66'955'010})
+    for (int world_size = 1; world_size <= 9; ++world_size) {
+      int64_t end = 0;
+      for (int rank = 0; rank < world_size; ++rank) {
+        const ElementRange range = range_of_rank(size, rank, world_size);
+        EXPECT_EQ(range.begin, end);
+        EXPECT_LE(std::abs(range.size() - size / world_size), 1);
+        end = range.end;
+      }
+      EXPECT_EQ(end, size);
+    }
+}
+
+TEST(Partition, SlicesOfAllRanksHoldEveryElementOnce) {
+  for (int world_size = 1; world_size <= 30; ++world_size) {
+    std::vector<Slice> all;
+    for (int rank = 0; rank < world_size; ++rank)
+      for (const Slice& slice : slices_of(range_of_rank(kElements, rank, world_size), kTensors))
+        all.push_back(slice);
+    EXPECT_EQ(problem_with_cover(all, kTensors), "");
+  }
+  EXPECT_THAT(slices_of({1, 4}, kTensors), ElementsAre(Slice{"head.bias", 1, 2}, Slice{"head.weight", 0, 2}));
+}
+
+TEST(Partition, GapsOverlapsAndStrangersAreNamed) {
+  const std::vector<Slice> whole = slices_of({0, kElements}, kTensors);
+  const auto problem = [&](size_t index, const Slice& slice) {
+    std::vector<Slice> slices = whole;
+    slices[index] = slice;
+    return problem_with_cover(slices, kTensors);
+  };
+  EXPECT_THAT(problem(1, {"head.weight", 0, 5}), HasSubstr("head.weight: 5 of 6 elements"));
+  EXPECT_THAT(problem(1, {"head.weight", 1, 6}), HasSubstr("head.weight: after element 0"));
+  EXPECT_THAT(problem(2, {"words", 0, 16}), HasSubstr("words: 16 of 15"));
+  EXPECT_THAT(problem(2, {"other", 0, 15}), HasSubstr("unknown tensor other"));
+  EXPECT_THAT(problem_with_cover({whole[0], whole[1], whole[2], whole[1]}, kTensors), HasSubstr("head.weight"));
+}
+
+TEST(Ledger, IsTheSameInAnyOrderAndOverAnyRanks) {
+  const std::vector<int64_t> all = {0, 1, 2, 3, 24999};
+  Ledger whole, first, second;
+  whole.add(all);
+  first.add(std::vector<int64_t>{24999, 1});
+  second.add(std::vector<int64_t>{3, 0, 2});
+  std::vector<int64_t> sums = first.summands();
+  for (size_t i = 0; i < sums.size(); ++i)
+    sums[i] += second.summands()[i];
+  EXPECT_EQ(Ledger::of_sums(sums), whole);
+  EXPECT_EQ(Ledger::of_text(whole.count(), whole.sum()), whole);
+  EXPECT_EQ(whole.count(), 5);
+}
+
+TEST(Ledger, SeesAnExampleTwiceLeftOutOrExchanged) {
+  Ledger right, twice, exchanged;
+  right.add(std::vector<int64_t>{1, 2, 3});
+  twice.add(std::vector<int64_t>{1, 3, 3});
+  exchanged.add(std::vector<int64_t>{0, 2, 4});  // the same plain sum
+  EXPECT_NE(right, twice);
+  EXPECT_NE(right, exchanged);
+  EXPECT_NE(right, Ledger{});
+}
+
+class Checkpoints : public testing::Test {
+ protected:
+  fs::path run_folder() const { return folder_.path() / "run"; }
+  tests::TemporaryFolder folder_;
+};
+
+TEST_F(Checkpoints, StateComesBackWhateverTheNumberOfShards) {
+  for (const int world_size : {1, 2, 3, 23, 40}) {
+    const StoredCheckpoint stored = read_checkpoint(write_checkpoint(run_folder(), 7, world_size));
+    ASSERT_TRUE(stored.manifest) << stored.problem;
+    FlatState state;
+    state.resize(kElements);
+    for (const ShardEntry& shard : stored.manifest->shards)
+      read_shard(stored.folder, shard, kTensors, state);
+    EXPECT_EQ(state.parameters, counted_from(7000, kElements));
+    EXPECT_EQ(state.m, counted_from(7100, kElements));
+    EXPECT_EQ(state.v, counted_from(7200, kElements));
+  }
+}
+
+TEST_F(Checkpoints, EveryChangedOrMissingByteIsFound) {
+  const fs::path folder = write_checkpoint(run_folder(), 7, 2);
+  ASSERT_EQ(problem_of_all(folder), "");
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename(), whole = tests::read_file(entry.path());
+    const auto problem_as = [&](const std::string& bytes) {
+      std::ofstream(entry.path(), std::ios::binary) << bytes;
+      return problem_of_all(folder);
+    };
+    for (size_t i = 0; i < whole.size(); i += 3) {
+      std::string changed = whole;
+      changed[i] = static_cast<char>(changed[i] ^ (1 << (i % 8)));
+      ASSERT_THAT(problem_as(changed), HasSubstr(name)) << "byte " << i;
+      ASSERT_THAT(problem_as(whole.substr(0, i)), HasSubstr(name)) << i << " bytes";
+    }
+    ASSERT_THAT(problem_as(whole + "x"), HasSubstr(name));
+    ASSERT_EQ(problem_as(whole), "");
+  }
+}
+
+TEST_F(Checkpoints, ShardsOfAnotherStepOrRunAndMissingOnesAreFound) {
+  const fs::path folder = write_checkpoint(run_folder(), 7, 2), other = write_checkpoint(run_folder(), 8, 2);
+  const std::string first = shard_name(0, 2), second = shard_name(1, 2);
+  EXPECT_EQ(fs::file_size(folder / first), fs::file_size(other / first));
+  fs::copy_file(other / first, folder / first, fs::copy_options::overwrite_existing);
+  EXPECT_THAT(problem_of_all(folder), HasSubstr(first + ": its sha256 is "));
+  EXPECT_THAT(problem_with(read_checkpoint(folder), false).value_or("fine"), "fine") << "sizes alone do not tell";
+  fs::remove(other / second);
+  EXPECT_THAT(problem_of_all(other), HasSubstr(second));
+  std::ofstream(folder_ / "x") << "";
+  fs::copy_file(folder_ / "x", other / second);
+  EXPECT_THAT(problem_of_all(other), HasSubstr(second + ": has 0 bytes"));
+}
+
+TEST_F(Checkpoints, FilesThatTheManifestDoesNotNameAreNotItsConcern) {
+  const fs::path folder = write_checkpoint(run_folder(), 7, 2);
+  std::ofstream(folder / "notes.txt") << "x";
+  EXPECT_EQ(problem_of_all(folder), "");
+}
+
+TEST_F(Checkpoints, AManifestThatNamesFilesElsewhereOrOfAnotherFormatIsRefused) {
+  CheckpointManifest manifest = *read_checkpoint(write_checkpoint(run_folder(), 7, 1)).manifest;
+  manifest.files[0].name = "../x";
+  EXPECT_THROW(parse_manifest(to_text(manifest)), CheckpointError);
+  manifest.files[0].name = "x";
+  EXPECT_NO_THROW(parse_manifest(to_text(manifest)));
+  manifest.shards[0].slices.pop_back();
+  EXPECT_THROW(parse_manifest(to_text(manifest)), CheckpointError);
+}
+
+TEST_F(Checkpoints, ADoubleComesBackBitForBit) {
+  CheckpointManifest manifest = *read_checkpoint(write_checkpoint(run_folder(), 7, 1)).manifest;
+  for (const double value : {0.1, 1.0 / 3, 5e-324, 1.7976931348623157e308, -0.0}) {
+    manifest.training = {{"x", value}};
+    const double back = parse_manifest(to_text(manifest)).training["x"];
+    EXPECT_EQ(std::memcmp(&back, &value, sizeof back), 0) << value;
+  }
+}
+
+TEST_F(Checkpoints, AreListedDamagedOnesFirstThenTheNewestTraining) {
+  write_checkpoint(run_folder(), 90, 1, "old", 1);
+  write_checkpoint(run_folder(), 9, 1, "new", 2);
+  write_checkpoint(run_folder(), 10, 1, "new", 2);
+  fs::create_directories(run_folder() / "checkpoint-50");
+  fs::create_directories(run_folder() / "checkpoint-5x");
+  fs::create_directories(run_folder() / ".checkpoint-99.writing-1");
+  std::ofstream(run_folder() / "checkpoint-7") << "a file";
+  EXPECT_THAT(listed(run_folder()), ElementsAre("checkpoint-50", "checkpoint-10", "checkpoint-9", "checkpoint-90"));
+  EXPECT_THAT(listed(run_folder() / "none"), IsEmpty());
+}
+
+TEST_F(Checkpoints, ASecondOneOfAStepReplacesASoundOneAndKeepsADamagedOne) {
+  write_checkpoint(run_folder(), 7, 2, "first");
+  write_checkpoint(run_folder(), 7, 3, "second");
+  EXPECT_EQ(read_checkpoint(run_folder() / "checkpoint-7").manifest->run, "second");
+  EXPECT_EQ(std::distance(fs::directory_iterator(run_folder()), {}), 1);
+  fs::resize_file(run_folder() / "checkpoint-7" / kManifestName, 10);
+  write_checkpoint(run_folder(), 7, 1, "third");
+  EXPECT_EQ(read_checkpoint(run_folder() / "checkpoint-7").manifest->run, "third");
+  EXPECT_EQ(fs::file_size(run_folder() / "checkpoint-7.damaged-1" / kManifestName), 10u);
+}
+
+TEST_F(Checkpoints, WhatWasLeftUnfinishedIsRemovedAndNothingElse) {
+  make_unfinished(run_folder().parent_path(), 3);
+  fs::create_directories(folder_.path() / ".checkpoint-notes");
+  fs::create_directories(folder_.path() / "checkpoint-4");
+  remove_unfinished(folder_.path());
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 2);
+}
+
+TEST_F(Checkpoints, SurplusLeavesTheNewestTheBestAndWhatOthersWrote) {
+  for (const int64_t step : {1, 2, 3, 4, 5})
+    write_checkpoint(run_folder(), step, 1);
+  write_checkpoint(run_folder(), 9, 1, "another");
+  const auto removed = [&](int64_t limit, int64_t best) {
+    return names(surplus(list_checkpoints(run_folder()), "run", limit, best));
+  };
+  EXPECT_THAT(removed(0, -1), IsEmpty());
+  EXPECT_THAT(removed(5, -1), IsEmpty());
+  EXPECT_THAT(removed(2, -1), ElementsAre("checkpoint-3", "checkpoint-2", "checkpoint-1"));
+  EXPECT_THAT(removed(2, 2), ElementsAre("checkpoint-3", "checkpoint-1"));
+  EXPECT_THAT(removed(1, 5), ElementsAre("checkpoint-4", "checkpoint-3", "checkpoint-2", "checkpoint-1"));
+  fs::resize_file(run_folder() / "checkpoint-5" / "trainer_state.json", 1);
+  fs::resize_file(run_folder() / "checkpoint-2" / kManifestName, 1);
+  EXPECT_THAT(removed(1, -1), ElementsAre("checkpoint-3", "checkpoint-1")) << "damaged ones neither count nor go";
+  remove_checkpoint(run_folder() / "checkpoint-3");
+  EXPECT_THAT(listed(run_folder()),
+              ElementsAre("checkpoint-2", "checkpoint-9", "checkpoint-5", "checkpoint-4", "checkpoint-1"));
+}
+
+TEST_F(Checkpoints, PythonAndSha256sumReadThem) {
+  const std::string python = tests::environment("LOCKSTEP_PYTHON");
+  LOCKSTEP_NEEDS("transformers", fs::exists(python), "no Python with safetensors");
+  const fs::path folder = write_checkpoint(run_folder(), 7, 3);
+  const std::string script = tests::environment("LOCKSTEP_SOURCE") + "/tests/launcher/read_checkpoint.py";
+  const tests::Outcome outcome = tests::run(python + " " + script + " " + folder.string());
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("parameters/words [7008.0, 7009.0, 7010.0] ... 15"));
+  EXPECT_THAT(outcome.output, HasSubstr("v/head.bias [7200.0, 7201.0] ... 2"));
+  fs::resize_file(folder / "trainer_state.json", 1);
+  EXPECT_NE(tests::run(python + " " + script + " " + folder.string()).exit_code, 0);
+}
+
+}  // namespace
+}  // namespace lockstep
