@@ -73,7 +73,7 @@ FileReceipt write_shard(const std::filesystem::path& path, const FlatState& part
     file.write(bytes_of(*values));
     failpoint("shard-middle");
   }
-  const FileReceipt receipt = file.finish();
+  FileReceipt receipt = file.finish();
   failpoint("shard-flushed");
   return receipt;
 }

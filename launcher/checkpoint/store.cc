@@ -111,7 +111,7 @@ std::optional<std::string> problem_with(const StoredCheckpoint& checkpoint, bool
 }
 
 fs::path make_unfinished(const fs::path& run_folder, int64_t step) {
-  const fs::path folder = hidden_name(run_folder, checkpoint_name(step), "writing");
+  fs::path folder = hidden_name(run_folder, checkpoint_name(step), "writing");
   fs::create_directory(folder);
   return folder;
 }
@@ -125,7 +125,7 @@ void remove_unfinished(const fs::path& run_folder) {
 }
 
 fs::path publish_checkpoint(const fs::path& unfinished, const fs::path& run_folder, int64_t step) {
-  const fs::path target = run_folder / checkpoint_name(step);
+  fs::path target = run_folder / checkpoint_name(step);
   data::flush_to_disk(unfinished);
   const bool is_taken = fs::exists(fs::symlink_status(target));
   const bool is_sound = is_taken && read_checkpoint(target).manifest;

@@ -96,8 +96,9 @@ TEST_F(CheckpointJob, AKillAtAnyMomentIsNothingThatAutoCannotMend) {
   std::mt19937 random(std::random_device{}());
   for (int trial = 0; trial < 2 * tests::repetitions(); ++trial) {
     fs::remove_all(run_folder());
-    const auto job = launch(2, {"--max_steps", "14", "--learning_rate", "1e-3", "--eval_strategy", "steps",
-                                "--eval_steps", "4", "--save_strategy", "steps", "--save_steps", "3"});
+    const auto job =
+        launch(2, {"--max_steps", "14", "--num_train_epochs", "3", "--learning_rate", "1e-3", "--eval_strategy",
+                   "steps", "--eval_steps", "4", "--save_strategy", "steps", "--save_steps", "3"});
     ASSERT_TRUE(comes_to_train()) << job->output();
     std::this_thread::sleep_for(std::chrono::milliseconds(random() % 40));
     const auto victims = ranks();

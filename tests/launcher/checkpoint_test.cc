@@ -1,7 +1,7 @@
 // What a checkpoint is on disk: which rank writes what, what counts as valid, which ones are kept.
 #include <gmock/gmock.h>
 
-#include <cstring>
+#include <bit>
 #include <numeric>
 
 #include "data/atomic_file.h"
@@ -211,7 +211,7 @@ TEST_F(Checkpoints, ADoubleComesBackBitForBit) {
   for (const double value : {0.1, 1.0 / 3, 5e-324, 1.7976931348623157e308, -0.0}) {
     manifest.training = {{"x", value}};
     const double back = parse_manifest(to_text(manifest)).training["x"];
-    EXPECT_EQ(std::memcmp(&back, &value, sizeof back), 0) << value;
+    EXPECT_EQ(std::bit_cast<uint64_t>(back), std::bit_cast<uint64_t>(value)) << value;
   }
 }
 
