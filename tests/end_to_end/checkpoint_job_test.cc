@@ -70,7 +70,8 @@ class CheckpointJob : public tests::LaunchedWorld {
   }
   static std::vector<double> losses(const std::string& folder) {
     std::vector<double> losses;
-    for (const auto& record : list_checkpoints(folder).front().manifest->training["history"])
+    const std::vector<StoredCheckpoint> stored = list_checkpoints(folder);
+    for (const auto& record : stored.front().manifest->training["history"])
       losses.push_back(record["loss"]);
     return losses;
   }
