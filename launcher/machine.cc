@@ -43,8 +43,10 @@ std::string choose_device(const std::string& wanted, const dist::MpiEnvironment&
     throw SettingsError("--device cuda: host " + environment.host() +
                         " shows no GPU to this program (nvidia-smi lists them; a CPU build has none: "
                         "configure with -DLOCKSTEP_CUDA=ON)");
-  // Under srun with --gpus-per-task every rank sees one device, number 0.
-  if (gpus == 1 && environment.local_size() > 1 && std::getenv("SLURM_PROCID")) return "cuda:0";
+  // Under srun with --gpus-per-task every rank sees one device, its own, as number 0. Under mpirun all would see the
+  // same.
+  const bool by_srun = std::getenv("SLURM_PROCID") != nullptr && std::getenv("OMPI_COMM_WORLD_LOCAL_RANK") == nullptr;
+  if (gpus == 1 && environment.local_size() > 1 && by_srun) return "cuda:0";
   if (environment.local_size() > gpus)
     throw SettingsError("host " + environment.host() + " has " + std::to_string(environment.local_size()) +
                         " ranks but " + std::to_string(gpus) + " GPUs; start one rank per GPU (mpirun -np " +

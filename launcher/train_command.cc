@@ -9,6 +9,7 @@
 #include "launcher/commands.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
+#include "launcher/job_end.h"
 #include "launcher/log.h"
 #include "launcher/model_folder.h"
 #include "launcher/results_table.h"
@@ -206,6 +207,13 @@ void restore(Job& job, const TrainInputs& in, const StoredCheckpoint& start, mod
   });
 }
 
+/// Rank 0's, whose answer is everybody's: other hosts may not know, or have other clocks.
+JobEnd job_end(const Job& job, int64_t parameters) {
+  constexpr double kStateBytes = 12, kSlowDisk = 50e6;  // of each parameter; a second
+  return JobEnd(job.is_main() ? end_of_slurm_job() : std::nullopt,
+                static_cast<double>(parameters) * kStateBytes / kSlowDisk, JobEnd::Clock::now());
+}
+
 int train(Job& job, const std::vector<std::string>& arguments) {
   start_log(job.rank(), job.world_size());
   TrainInputs in;
@@ -233,14 +241,20 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   Trainer trainer(in.options, in.plan, in.data, in.threads, job, model, history);
   if (start) restore(job, in, *start, model, trainer);
   std::optional<CheckpointSaver> saver;
+  JobEnd end = job_end(job, model.layout().size);
   if (in.options.save_strategy != "no") {
     saver.emplace(job, checkpoint_facts(job, in, model.layout(), start));
     trainer.save_with(*saver, [&](const TrainSummary& summary) {
+      end.save_began(JobEnd::Clock::now());
       return interim_trainer_state_json(report_of(in, job, model), history, summary).dump(2) + "\n";
     });
   }
   const auto publish = [&] { write_model_files(model, *in.tokenizer, in.options.output_dir); };
-  const TrainSummary summary = trainer.run(publish, {}, stop_requested);
+  const auto note_saves = [&](const StepStats&) {
+    if (saver) end.saves_written(saver->counts().written, JobEnd::Clock::now());
+  };
+  const auto has_to_stop = [&] { return end.is_near(JobEnd::Clock::now()) || stop_requested(); };
+  const TrainSummary summary = trainer.run(publish, note_saves, has_to_stop);
   job.activity().phase("writing results", dist::Pace::kOpen);
   job.together([&] {
     if (!job.is_main()) return;

@@ -121,6 +121,15 @@ TEST_F(CheckpointJob, AStopOnRequestSavesAndSaysHowToGoOn) {
   EXPECT_THAT(job->output(), HasSubstr("stopped on request after step " + std::to_string(step) + " of"));
 }
 
+TEST_F(CheckpointJob, AJobThatIsNearItsEndStopsByItself) {
+  const auto soon = std::chrono::system_clock::now() + std::chrono::seconds(20);
+  const std::string end = std::to_string(std::chrono::system_clock::to_time_t(soon));
+  const Outcome outcome = train(2, "", "SLURM_JOB_END_TIME=" + end);
+  EXPECT_EQ(outcome.exit_code, kStopped) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("stopped on request after step 1 of 14"));
+  expect_that_it_ends_as_if_unbroken();
+}
+
 TEST_F(CheckpointJob, GoesOnWithOtherNumbersOfRanks) {
   ASSERT_EQ(train(1, "", "", world_->path("one")).exit_code, kDone);
   const std::vector<double> expected = losses(world_->path("one"));
