@@ -28,6 +28,8 @@ build_packages=(g++ cmake ninja-build ccache git pkg-config ca-certificates pyth
   libhdf5-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libutf8proc-dev zlib1g-dev libssl-dev)
 # What only the tests and benchmarks use. Older clang-tidys do not know std::source_location.
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy-16 procps patchelf)
+# For tests/slurm, which starts its daemons itself.
+slurm_packages=(slurmctld slurmd slurm-client munge iproute2)
 
 # exclusively COMMAND...: one set-up at a time in this cache. The lock ends with the command: training never holds it.
 exclusively() { (flock 9 && "$@" 9>&-) 9>"$cache/lock"; }
@@ -45,6 +47,12 @@ missing_packages() {
     comm -13 - <(printf '%s\n' "$@" | sort -u)
 }
 
+# Installs without starting services that packages bring, by the switch that Debian has for that.
+apt_install='policy=/usr/sbin/policy-rc.d
+trap "exit 1" HUP INT TERM
+[ -e $policy ] || { trap "rm -f $policy" EXIT; printf "#!/bin/sh\nexit 101\n" >$policy; chmod +x $policy; }
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"'
+
 # install_packages NAME...: apt-get for those that are not installed yet.
 install_packages() {
   local missing log=$cache/apt.log
@@ -53,7 +61,7 @@ install_packages() {
   [ ${#missing[@]} = 0 ] && return
   say "installing Debian packages: ${missing[*]}"
   as_root apt-get update -qq >"$log" 2>&1 || say "apt-get update failed; trying with the package lists that are there"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >>"$log" 2>&1 || {
+  as_root sh -c "$apt_install" sh "${missing[@]}" >>"$log" 2>&1 || {
     tail -n 5 "$log" >&2
     die "apt-get failed; all of its output is in $log"
   }

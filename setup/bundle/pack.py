@@ -183,6 +183,7 @@ def main():
     bundle.add_script("mpirun.sh", "bin/mpirun")
     bundle.add(HERE / "environment.sh", "libexec/environment.sh")
     bundle.add(SOURCE / "configs", "configs")
+    bundle.add(SOURCE / "slurm", "slurm")
     bundle.add(SOURCE / "docs", "docs")
     for pair in options.add:
         source, place = pair.split("=")
