@@ -8,6 +8,7 @@
 #include "launcher/launch/launch_options.h"
 #include "launcher/launch/launch_plan.h"
 #include "launcher/launch/machine_facts.h"
+#include "launcher/launch/slurm_submit.h"
 #include "launcher/launch/supervisor.h"
 #include "launcher/launch/verdict.h"
 
@@ -26,6 +27,7 @@ bool has_address(const std::string& host) {
 
 int launch_command(const std::vector<std::string>& arguments) {
   const LaunchOptions options = parse_launch_options(arguments);
+  if (options.slurm) return launch_slurm_job(options);
   const LaunchPlan plan = make_launch_plan(options, look_at_machine());
   for (const std::string& note : plan.notes)
     std::fprintf(stderr, "%s\n", note.c_str());

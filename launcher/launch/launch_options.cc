@@ -20,6 +20,10 @@ Examples:
   lockstep launch --hosts a:4,b:4 -- train ...
       eight ranks on two hosts; program, model and data set lie at the same
       paths on both, and ssh asks for no password
+  lockstep launch --slurm --nodes 2 --gpus 4 --threads 8 --time 12:00:00 \
+      -- train --output_dir RUN --save_strategy steps ...
+      the same as a Slurm job, which stops in time and is queued again by
+      itself; partition and account by SBATCH_PARTITION and SBATCH_ACCOUNT
   lockstep launch -n 2 --dry_run -- train ...
       the mpirun command line, to be changed and run by hand
 
@@ -32,7 +36,8 @@ found in PATH.
 
 Exit codes: that of the job (lockstep train --help); 2 usage; 3 more ranks than
 GPUs; 11 the job could not be started: no mpirun, an unknown host, a host
-without the program; 75 stopped on request; 130 stopped at once by Ctrl-C.)";
+without the program, no sbatch, or sbatch refused it; 75 stopped on request;
+130 stopped at once by Ctrl-C.)";
 
 std::string commands_with_ranks() {
   std::string names;
@@ -72,7 +77,21 @@ LaunchOptions parse_launch_options(const std::vector<std::string>& arguments) {
       ->default_str("")
       ->type_name("T")
       ->check(CLI::Range(1, 4096));
-  app->add_flag("--dry_run", o.dry_run, "Print the mpirun command line, start nothing");
+  bool by_slurm = false;
+  SlurmJob job;
+  CLI::Option* slurm = app->add_flag("--slurm", by_slurm, "Submit a Slurm job that starts the ranks on its nodes");
+  slurm->excludes("--hosts");
+  app->add_option("--nodes", job.nodes, "With --slurm: nodes")
+      ->type_name("N")
+      ->check(CLI::Range(1, 65536))
+      ->needs(slurm);
+  app->add_option("--gpus", job.gpus, "With --slurm: GPUs of each node, with a rank each; without it -n ranks on CPUs")
+      ->default_str("")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024))
+      ->needs(slurm);
+  app->add_option("--time", job.time, "With --slurm: time limit, such as 12:00:00")->type_name("T")->needs(slurm);
+  app->add_flag("--dry_run", o.dry_run, "Print the mpirun (with --slurm: sbatch) command line, start nothing");
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   for (auto argument = arguments.begin(); argument != dashes; ++argument)
     if (dashes == arguments.end() && find_command(*argument) != nullptr)
@@ -80,6 +99,7 @@ LaunchOptions parse_launch_options(const std::vector<std::string>& arguments) {
                        *argument + " ...");
   parse_command_line(*app, {arguments.begin(), dashes});
   if (app->count("--hosts") > 0) o.hosts = parse_hosts(hosts);
+  if (by_slurm) o.slurm = job;
   if (dashes != arguments.end()) o.command.assign(dashes + 1, arguments.end());
   check_command(o.command);
   return o;

@@ -115,6 +115,15 @@ LaunchPlan make_launch_plan(const LaunchOptions& options, const MachineFacts& fa
   return plan;
 }
 
+std::string quoted_line(const std::vector<std::string>& words) {
+  std::string line;
+  for (const std::string& word : words) {
+    if (!line.empty()) line += ' ';
+    line += quoted(word);
+  }
+  return line;
+}
+
 std::string shell_line(const LaunchPlan& plan) {
   std::string line;
   // Without launch in between nobody takes the marks out of the output.

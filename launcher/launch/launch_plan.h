@@ -19,6 +19,9 @@ struct LaunchPlan {
 /// A function of its arguments alone. Throws UsageError or SettingsError.
 LaunchPlan make_launch_plan(const LaunchOptions& options, const MachineFacts& facts);
 
+/// `words` as a shell reads them.
+std::string quoted_line(const std::vector<std::string>& words);
+
 /// The plan as a line for a shell.
 std::string shell_line(const LaunchPlan& plan);
 

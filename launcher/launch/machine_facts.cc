@@ -115,6 +115,10 @@ std::string find_program(const Environment& environment, const std::string& self
   return !bundle.empty() && own.parent_path() == bundle / "libexec" ? (bundle / "bin" / own.filename()).string() : self;
 }
 
+std::string own_program() {
+  return find_program(own_environment(), fs::read_symlink("/proc/self/exe"));
+}
+
 MachineFacts look_at_machine() {
   MachineFacts facts;
   count_cores(facts);

@@ -22,6 +22,9 @@ struct MachineFacts {
 /// Looks at this machine. Throws NotStartedError if there is no mpirun.
 MachineFacts look_at_machine();
 
+/// What ranks start, for this program.
+std::string own_program();
+
 /// GPUs out of `devices` that CUDA_VISIBLE_DEVICES lets a program see.
 int visible_gpus(int devices, const Environment& environment);
 

@@ -1,4 +1,4 @@
-// slurm/*.sbatch on a real Slurm: 3 nodes, each in namespaces of its own, that
+// slurm/*.sbatch and `lockstep launch --slurm` on a real Slurm: 3 nodes, each in namespaces of its own, that
 // with_cluster.sh has started around this program. Trainings are those of a tiny model; weights are compared byte for
 // byte.
 #include <gmock/gmock.h>
@@ -228,6 +228,18 @@ TEST_F(Slurm, AJobThatIsNotToBeQueuedAgainStopsForGoodWithItsCheckpoint) {
   ASSERT_TRUE(comes_to(job, "FAILED"));
   EXPECT_THAT(words(), HasSubstr("stopped at a checkpoint, but Slurm does not queue it again"));
   EXPECT_EQ(tests::lockstep("verify " + run_).exit_code, kDone);
+}
+
+TEST_F(Slurm, LaunchSubmitsTheJob) {
+  const Setting output("SBATCH_OUTPUT", log());
+  const Setting none("LOCKSTEP", "/nowhere");  // launch names itself
+  const Outcome launched = tests::lockstep("launch --slurm --nodes 2 -n 4 --threads 2 --time 20 --" + train(2));
+  ASSERT_EQ(launched.exit_code, kDone) << launched.output;
+  ASSERT_THAT(launched.output, HasSubstr("Submitted batch job "));
+  const std::string job = launched.output.substr(launched.output.rfind(' ') + 1);
+  ASSERT_TRUE(comes_to(job.substr(0, job.find('\n')), "COMPLETED"));
+  EXPECT_THAT(words(), HasSubstr("on n[1-2]: restart 0, 2 x 2 ranks with 2 threads each"));
+  EXPECT_EQ(tests::lockstep("launch --slurm --nodes 2 --gpus 9 --" + train(2)).exit_code, kNotStarted);
 }
 
 TEST_F(Slurm, OfAnArrayOnlyTheTaskThatStoppedIsQueuedAgain) {
