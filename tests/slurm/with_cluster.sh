@@ -33,7 +33,7 @@ fi
 # ---- from here on in the namespaces, as their first process -------------------------------------------------------------------------
 make_machine() {
   mount -t tmpfs -o mode=755 cluster "$CLUSTER"
-  mkdir -p "$CLUSTER"/{munge,log,state,spool,disk}
+  mkdir -p "$CLUSTER"/{munge,log,state,spool,disk,tmp}
   mountpoint -q /sys/fs/cgroup || mount -t tmpfs cgroup /sys/fs/cgroup # slurmd wants something there, though it uses nothing of it
   ip link set lo up
   ip link add switch type bridge
@@ -127,6 +127,7 @@ start_cluster() {
   pretend_gpus
   write_configuration
   export SLURM_CONF=$CLUSTER/slurm.conf CLUSTER_NODE=$here/node.sh CLUSTER_NETWORK=$network
+  export TMPDIR=$CLUSTER/tmp # so that COMMAND leaves nothing behind either
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # for jobs by mpirun
   slurmctld -D -i >"$CLUSTER/log/slurmctld.out" 2>&1 &
   local node
