@@ -79,6 +79,19 @@ TEST_F(Report, TrainerStateHasHuggingFacesKeys) {
   EXPECT_EQ(state["log_history"][4]["train_runtime"], 60.0);
 }
 
+TEST_F(Report, TrainerStateNamesTheBestModelsCheckpointIfThereIsOne) {
+  const tests::TemporaryFolder run;
+  report_.options.output_dir = run.path();
+  const auto named = [&](const nlohmann::json& state) { return state["best_model_checkpoint"]; };
+  EXPECT_TRUE(named(trainer_state_json(report_, history_, summary_)).is_null());
+  EXPECT_TRUE(named(interim_trainer_state_json(report_, history_, summary_)).is_null());
+  summary_.steps = summary_.best.step();  // the checkpoint that this is written for
+  EXPECT_EQ(named(interim_trainer_state_json(report_, history_, summary_)), run / "checkpoint-188");
+  EXPECT_TRUE(named(trainer_state_json(report_, history_, summary_)).is_null()) << "it could not be written";
+  std::filesystem::create_directory(run / "checkpoint-188");
+  EXPECT_EQ(named(trainer_state_json(report_, history_, summary_)), run / "checkpoint-188");
+}
+
 TEST_F(Report, AllResultsDescribeTheDeliveredModel) {
   const nlohmann::json results = all_results_json(report_, history_, summary_);
   EXPECT_EQ(results["eval_loss"], 0.29);
