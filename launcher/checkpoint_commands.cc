@@ -43,12 +43,6 @@ std::string folder_from(const char* name, const char* purpose, const char* foote
   return folder;
 }
 
-/// Newest first.
-std::vector<StoredCheckpoint> checkpoints_at(const fs::path& folder) {
-  if (fs::exists(folder / kManifestName)) return {read_checkpoint(folder)};
-  return list_checkpoints(folder);
-}
-
 double megabytes_of(const CheckpointManifest& manifest) {
   int64_t bytes = 0;
   for (const ShardEntry& shard : manifest.shards)

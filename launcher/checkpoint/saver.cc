@@ -182,6 +182,8 @@ void CheckpointSaver::publish(const std::vector<FileReceipt>& receipts) {
         {receipts[static_cast<size_t>(rank)],
          slices_of(range_of_rank(size_of(facts_.tensors), rank, job_.world_size()), facts_.tensors)});
   manifest.files.push_back(write_hashed(unfinished_ / "trainer_state.json", place_.trainer_state));
+  for (const auto& [name, content] : facts_.model_files)
+    manifest.files.push_back(write_hashed(unfinished_ / name, content));
   if (place_.with_best_model) manifest.files.push_back(receipt_of(unfinished_ / kBestModelName));
   failpoint("before-manifest");
   const std::string text = to_text(manifest);

@@ -99,6 +99,11 @@ std::vector<StoredCheckpoint> list_checkpoints(const fs::path& run_folder) {
   return found;
 }
 
+std::vector<StoredCheckpoint> checkpoints_at(const fs::path& folder) {
+  if (fs::exists(folder / kManifestName)) return {read_checkpoint(folder)};
+  return list_checkpoints(folder);
+}
+
 std::optional<std::string> problem_with(const StoredCheckpoint& checkpoint, bool hashes) {
   if (!checkpoint.manifest) return checkpoint.problem;
   std::vector<FileReceipt> files = checkpoint.manifest->files;

@@ -27,6 +27,9 @@ StoredCheckpoint read_checkpoint(const std::filesystem::path& folder);
 /// training's, and of that the last step) to the oldest. Empty if there is no such folder.
 std::vector<StoredCheckpoint> list_checkpoints(const std::filesystem::path& run_folder);
 
+/// `folder` alone if it is a checkpoint itself, else those in it.
+std::vector<StoredCheckpoint> checkpoints_at(const std::filesystem::path& folder);
+
 /// What is wrong with a checkpoint, first its manifest and then each file; nothing if it is valid. With `hashes`, every
 /// byte is read; without, only sizes are looked at.
 std::optional<std::string> problem_with(const StoredCheckpoint& checkpoint, bool hashes);

@@ -180,6 +180,41 @@ TEST_F(CheckpointJob, ListAndVerifyTellWholeOnesFromDamagedOnes) {
   EXPECT_EQ(tests::lockstep("list nowhere").exit_code, kCheckpoint);
 }
 
+TEST_F(CheckpointJob, WhatIsExportedIsTheCheckpointInTheHandsOfOthers) {
+  const std::string python = tests::environment("LOCKSTEP_PYTHON");
+  LOCKSTEP_NEEDS("transformers", tests::run(python + " -c 'import transformers, h5py'").exit_code == 0,
+                 "the tests' Python has no transformers and h5py");
+  ASSERT_EQ(train(3).exit_code, kDone);
+  const std::string hf = world_->path("model.exported"), h5 = world_->path("h5");
+  const Outcome exported = tests::lockstep("export " + run_folder() + " --output_dir " + hf);
+  EXPECT_EQ(exported.exit_code, kDone) << exported.output;
+  EXPECT_EQ(read_file(hf + "/model.safetensors") == model(), true) << "the run delivers its last step";
+  for (const auto& entry : fs::directory_iterator(hf))
+    EXPECT_EQ(read_file(entry.path()), read_file(run_folder() + "/" + entry.path().filename().string()));
+  const std::string newest = valid_ones().front().folder;
+  EXPECT_EQ(tests::lockstep("export " + newest + " --format hdf5 --output_dir " + h5).exit_code, kDone);
+  const Outcome read =
+      tests::run(python + " " + tests::environment("LOCKSTEP_SOURCE") + "/tests/end_to_end/read_export.py " + newest +
+                 " " + hf + " " + h5 + "/checkpoint-14.h5");
+  EXPECT_EQ(read.exit_code, 0) << read.output;
+}
+
+TEST_F(CheckpointJob, OnlyAValidCheckpointIsExportedAndNothingIsOverwritten) {
+  ASSERT_EQ(train(1, "--save_steps 6").exit_code, kDone);
+  const fs::path damaged = valid_ones().front().folder / "shard-00000-of-00001.safetensors";
+  const std::string sound = valid_ones().at(1).folder.filename();
+  fs::resize_file(damaged, fs::file_size(damaged) - 4);
+  const std::string target = world_->path("older.exported");
+  const Outcome older = tests::lockstep("export " + run_folder() + " --format hdf5 --output_dir " + target);
+  EXPECT_EQ(older.exit_code, kDone);
+  EXPECT_THAT(older.output, HasSubstr("checkpoint-14 is damaged: shard-00000-of-00001.safetensors: has"));
+  EXPECT_TRUE(fs::exists(target + "/" + sound + ".h5")) << older.output;
+  EXPECT_EQ(tests::lockstep("export " + run_folder() + " --output_dir " + target).exit_code, kContract);
+  EXPECT_EQ(tests::lockstep("export " + damaged.parent_path().string() + " --output_dir new").exit_code, kCheckpoint);
+  const std::string nowhere = "/proc/nowhere/exported";  // not even root may make a folder there
+  EXPECT_EQ(tests::lockstep("export " + run_folder() + " --output_dir " + nowhere).exit_code, kStorage);
+}
+
 TEST_F(CheckpointJob, ASecondJobOnTheFolderIsRefused) {
   const auto job = launch(1, {"--save_strategy", "epoch"});
   ASSERT_TRUE(comes_to_train()) << job->output();
