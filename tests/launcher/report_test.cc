@@ -106,6 +106,20 @@ TEST_F(Report, TheTableMarksTheBestAndShowsPublishedValuesBeside) {
   EXPECT_NE(table.find("0.2896    0.8750    0.8867    0.8808    0.8800"), std::string::npos) << table;
 }
 
+TEST_F(Report, WhatAFullDiskDidNotTakeOfTheHistoryFollowsLater) {
+  const tests::TemporaryFolder folder;
+  const std::filesystem::path file = folder / "metrics.jsonl";
+  std::filesystem::create_symlink("/dev/full", file);
+  RunHistory history(folder.path());
+  history.add(TrainRecord{20, 0.1, 0.69314, 2.5, 1e-5});
+  std::filesystem::remove(file);
+  history.add(TrainRecord{40, 0.2, 0.69314, 2.5, 1e-5});
+  history.add(TrainRecord{60, 0.3, 0.69314, 2.5, 1e-5});
+  const std::string lines = tests::read_file(file);
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 3);
+  EXPECT_EQ(nlohmann::json::parse(lines.substr(0, lines.find('\n')))["step"], 20);
+}
+
 TEST_F(Report, HistoryIsWrittenThroughAsItComes) {
   const tests::TemporaryFolder folder;
   RunHistory history(folder.path());
