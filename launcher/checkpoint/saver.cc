@@ -11,6 +11,7 @@
 #include "launcher/checkpoint/store.h"
 #include "launcher/format.h"
 #include "launcher/log.h"
+#include "launcher/termination.h"
 
 namespace lockstep {
 
@@ -157,7 +158,10 @@ void CheckpointSaver::collect() {
 
 std::string CheckpointSaver::commit(const std::vector<FileReceipt>& receipts) noexcept {
   try {
-    publish(receipts);
+    {
+      const UninterruptedWork commit;
+      publish(receipts);
+    }
     remove_surplus();
     return "";
   } catch (const std::exception& error) {
