@@ -104,14 +104,17 @@ std::string vocab_txt(const WordPieceTokenizer& tokenizer) {
 
 }  // namespace
 
+std::map<std::string, std::string> tokenizer_files(const WordPieceTokenizer& tokenizer, int max_length) {
+  const auto text = [](const ordered_json& content) { return content.dump(2) + "\n"; };
+  return {{"vocab.txt", vocab_txt(tokenizer)},
+          {"tokenizer.json", text(tokenizer_json(tokenizer))},
+          {"tokenizer_config.json", text(tokenizer_config(tokenizer, max_length))},
+          {"special_tokens_map.json", text(special_tokens_map())}};
+}
+
 void write_tokenizer_files(const WordPieceTokenizer& tokenizer, int max_length, const std::filesystem::path& folder) {
-  const auto write = [&](const char* name, const ordered_json& content) {
-    write_file_atomically(folder / name, content.dump(2) + "\n");
-  };
-  write_file_atomically(folder / "vocab.txt", vocab_txt(tokenizer));
-  write("tokenizer.json", tokenizer_json(tokenizer));
-  write("tokenizer_config.json", tokenizer_config(tokenizer, max_length));
-  write("special_tokens_map.json", special_tokens_map());
+  for (const auto& [name, content] : tokenizer_files(tokenizer, max_length))
+    write_file_atomically(folder / name, content);
 }
 
 }  // namespace lockstep::data

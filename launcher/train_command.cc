@@ -6,6 +6,7 @@
 #include "dist/error.h"
 #include "dist/replica_check.h"
 #include "launcher/advice.h"
+#include "launcher/checkpoint/failpoint.h"
 #include "launcher/commands.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
@@ -213,6 +214,7 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   job.watch(in.options.hang_timeout);
   job.activity().phase("loading", dist::Pace::kOpen);
   job.together([&] { load_inputs(in, job); });
+  failpoint("loaded");
   require_equal_ranks(job, in);
   model::set_compute_threads(in.threads.per_rank);
   std::optional<RunFolder> folder;
@@ -241,6 +243,7 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   }
   const auto publish = [&] { write_model_files(model, *in.tokenizer, in.options.output_dir); };
   const TrainSummary summary = trainer.run(publish, {}, stop_requested);
+  failpoint("trained");
   job.activity().phase("writing results", dist::Pace::kOpen);
   job.together([&] {
     if (!job.is_main()) return;

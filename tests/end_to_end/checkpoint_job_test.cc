@@ -4,7 +4,9 @@
 
 #include <nlohmann/json.hpp>
 #include <random>
+#include <thread>
 
+#include "data/sampler.h"
 #include "launcher/checkpoint/store.h"
 #include "launcher/exit_codes.h"
 #include "tests/end_to_end/launched_world.h"
@@ -93,6 +95,11 @@ TEST_F(CheckpointJob, AKillAtAnyPointOfACommitLosesNothingThatWasCommitted) {
   }
 }
 
+TEST_F(CheckpointJob, AKillInAnEvaluationIsNothingThatAutoCannotMend) {
+  EXPECT_EQ(train(2, "", "LOCKSTEP_FAILPOINT=evaluating:0:4:kill").exit_code, 137);
+  expect_that_it_ends_as_if_unbroken();
+}
+
 TEST_F(CheckpointJob, AKillAtAnyMomentIsNothingThatAutoCannotMend) {
   std::mt19937 random(std::random_device{}());
   for (int trial = 0; trial < 2 * tests::repetitions(); ++trial) {
@@ -119,6 +126,68 @@ TEST_F(CheckpointJob, AStopOnRequestSavesAndSaysHowToGoOn) {
   ASSERT_FALSE(valid_ones().empty());
   const int64_t step = valid_ones().front().manifest->step;
   EXPECT_THAT(job->output(), HasSubstr("stopped on request after step " + std::to_string(step) + " of"));
+}
+
+TEST_F(CheckpointJob, AStopOnRequestInAnyPhaseLeavesACheckpointOfTheStepThatAllStoppedAfter) {
+  for (const char* point : {"loaded:1:1", "step:1:5", "evaluating:0:1", "evaluating:0:4", "snapshot:1:1",
+                            "shard-middle:1:2", "collected:0:1", "before-manifest:0:1", "after-rename:0:2"}) {
+    SCOPED_TRACE(point);
+    fs::remove_all(run_folder());
+    const Outcome stopped = train(2, "", "LOCKSTEP_FAILPOINT=" + std::string(point) + ":usr1");
+    EXPECT_EQ(stopped.exit_code, kStopped) << stopped.output;
+    ASSERT_FALSE(valid_ones().empty());
+    EXPECT_EQ(valid_ones().size(), list_checkpoints(run_folder()).size());
+    const std::string step = std::to_string(valid_ones().front().manifest->step);
+    EXPECT_THAT(stopped.output, HasSubstr("stopped on request after step " + step + " of 14;"));
+    expect_that_it_ends_as_if_unbroken();
+  }
+}
+
+TEST_F(CheckpointJob, AStopOnRequestAfterTheLastStepChangesNothing) {
+  EXPECT_EQ(train(2, "", "LOCKSTEP_FAILPOINT=trained:1:1:usr1").exit_code, kDone);
+  EXPECT_EQ(model() == unbroken_model(), true);
+  EXPECT_EQ(valid_ones().front().manifest->step, 14);
+}
+
+TEST_F(CheckpointJob, TermLetsACommitEndAndNoOtherBegin) {
+  const Outcome ended = train(1, "", "LOCKSTEP_FAILPOINT=before-manifest:0:2:term");
+  EXPECT_EQ(ended.exit_code, 128 + SIGTERM) << ended.output;
+  ASSERT_EQ(list_checkpoints(run_folder()).size(), 2u);
+  EXPECT_EQ(valid_ones().size(), 2u) << "the second was being committed";
+}
+
+TEST_F(CheckpointJob, TermInTheMiddleOfAShardDropsIt) {
+  const Outcome ended = train(2, "", "LOCKSTEP_FAILPOINT=shard-middle:1:4:term");
+  EXPECT_EQ(ended.exit_code, 128 + SIGTERM) << ended.output;
+  EXPECT_EQ(valid_ones().size(), 1u);
+  expect_that_it_ends_as_if_unbroken();
+}
+
+TEST_F(CheckpointJob, ASecondTermDoesNotWaitForTheCommit) {
+  EXPECT_EQ(train(1, "", "LOCKSTEP_FAILPOINT=before-manifest:0:2:term-twice").exit_code, 128 + SIGTERM);
+  EXPECT_EQ(list_checkpoints(run_folder()).size(), 1u);
+}
+
+TEST_F(CheckpointJob, StepsGoOnWhileAShardIsFlushed) {
+  const Outcome outcome = train(2, "", "LOCKSTEP_FAILPOINT=flush:1:1:slow");
+  EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
+  for (const char* step : {"6", "9", "12"})  // the shard of step 3 is 3 s late, and a step takes milliseconds
+    EXPECT_THAT(outcome.output,
+                HasSubstr(std::string("no checkpoint of step ") + step + ": that of step 3 is still being written"));
+  EXPECT_THAT(outcome.output, HasSubstr("3 checkpoints were left out"));
+  EXPECT_EQ(valid_ones().size(), 2u);
+}
+
+TEST_F(CheckpointJob, NanOnOneRankIsNamedAndNeverSaved) {
+  const TrainingData data = world_->training_data();
+  const int64_t example = data::epoch_order(data.train_examples, 42, 0).at(4 * 8 + 3);  // of the fifth step
+  const Outcome outcome = train(2, "", "LOCKSTEP_NAN_EXAMPLE=" + std::to_string(example));
+  EXPECT_EQ(outcome.exit_code, kNumeric) << outcome.output;
+  EXPECT_THAT(outcome.output,
+              testing::ContainsRegex("step 5: loss [-0-9.]+, gradient norm -?nan \\(rank [01]: examples " +
+                                     std::to_string(example) + "\\); the update was withheld"));
+  EXPECT_EQ(valid_ones().front().manifest->step, 3);
+  EXPECT_EQ(list_checkpoints(run_folder()).size(), 1u);
 }
 
 TEST_F(CheckpointJob, GoesOnWithOtherNumbersOfRanks) {
@@ -180,6 +249,41 @@ TEST_F(CheckpointJob, ListAndVerifyTellWholeOnesFromDamagedOnes) {
   EXPECT_EQ(tests::lockstep("list nowhere").exit_code, kCheckpoint);
 }
 
+TEST_F(CheckpointJob, WhatIsExportedIsTheCheckpointInTheHandsOfOthers) {
+  const std::string python = tests::environment("LOCKSTEP_PYTHON");
+  LOCKSTEP_NEEDS("transformers", tests::run(python + " -c 'import transformers, h5py'").exit_code == 0,
+                 "the tests' Python has no transformers and h5py");
+  ASSERT_EQ(train(3).exit_code, kDone);
+  const std::string hf = world_->path("model.exported"), h5 = world_->path("h5");
+  const Outcome exported = tests::lockstep("export " + run_folder() + " --output_dir " + hf);
+  EXPECT_EQ(exported.exit_code, kDone) << exported.output;
+  EXPECT_EQ(read_file(hf + "/model.safetensors") == model(), true) << "the run delivers its last step";
+  for (const auto& entry : fs::directory_iterator(hf))
+    EXPECT_EQ(read_file(entry.path()), read_file(run_folder() + "/" + entry.path().filename().string()));
+  const std::string newest = valid_ones().front().folder;
+  EXPECT_EQ(tests::lockstep("export " + newest + " --format hdf5 --output_dir " + h5).exit_code, kDone);
+  const Outcome read =
+      tests::run(python + " " + tests::environment("LOCKSTEP_SOURCE") + "/tests/end_to_end/read_export.py " + newest +
+                 " " + hf + " " + h5 + "/checkpoint-14.h5");
+  EXPECT_EQ(read.exit_code, 0) << read.output;
+}
+
+TEST_F(CheckpointJob, OnlyAValidCheckpointIsExportedAndNothingIsOverwritten) {
+  ASSERT_EQ(train(1, "--save_steps 6").exit_code, kDone);
+  const fs::path damaged = valid_ones().front().folder / "shard-00000-of-00001.safetensors";
+  const std::string sound = valid_ones().at(1).folder.filename();
+  fs::resize_file(damaged, fs::file_size(damaged) - 4);
+  const std::string target = world_->path("older.exported");
+  const Outcome older = tests::lockstep("export " + run_folder() + " --format hdf5 --output_dir " + target);
+  EXPECT_EQ(older.exit_code, kDone);
+  EXPECT_THAT(older.output, HasSubstr("checkpoint-14 is damaged: shard-00000-of-00001.safetensors: has"));
+  EXPECT_TRUE(fs::exists(target + "/" + sound + ".h5")) << older.output;
+  EXPECT_EQ(tests::lockstep("export " + run_folder() + " --output_dir " + target).exit_code, kContract);
+  EXPECT_EQ(tests::lockstep("export " + damaged.parent_path().string() + " --output_dir new").exit_code, kCheckpoint);
+  const std::string nowhere = "/proc/nowhere/exported";  // not even root may make a folder there
+  EXPECT_EQ(tests::lockstep("export " + run_folder() + " --output_dir " + nowhere).exit_code, kStorage);
+}
+
 TEST_F(CheckpointJob, ASecondJobOnTheFolderIsRefused) {
   const auto job = launch(1, {"--save_strategy", "epoch"});
   ASSERT_TRUE(comes_to_train()) << job->output();
@@ -226,6 +330,33 @@ TEST_F(CheckpointJob, AFullDiskCostsCheckpointsAndNotTheTraining) {
   EXPECT_EQ(full.exit_code, kStorage) << full.output;
   EXPECT_THAT(full.output, HasSubstr("no checkpoint of step 3: "));
   EXPECT_THAT(full.output, HasSubstr("trained 14 steps"));
+  EXPECT_EQ(umount(disk.c_str()), 0);
+}
+
+TEST_F(CheckpointJob, ADiskThatFillsUpInTheMiddleOfAShardCostsThatCheckpoint) {
+  const std::string disk = world_->path("filling_disk"), run = disk + "/run";
+  fs::create_directories(disk);
+  LOCKSTEP_NEEDS("mount", mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=4m") == 0, "this user may not mount a tmpfs");
+  Outcome outcome;
+  std::thread training([&] { outcome = train(1, "", "LOCKSTEP_FAILPOINT=shard-open:0:2:slow", run); });
+  const auto second_shard_is_open = [&] {
+    for (const auto& entry : fs::directory_iterator(run, ignored_))
+      if (entry.path().filename().string().starts_with(".checkpoint-6.writing-") && !fs::is_empty(entry.path()))
+        return true;
+    return false;
+  };
+  EXPECT_TRUE(becomes_true(second_shard_is_open, tests::kPatience));
+  // Less than a shard is left, and more than the model and the results need at the end.
+  std::ofstream(disk + "/ballast") << std::string(fs::space(disk).available - 290'000, 'x');
+  training.join();
+  EXPECT_EQ(outcome.exit_code, kStorage) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("no checkpoint of step 6: rank 0: cannot write "));
+  EXPECT_THAT(outcome.output, HasSubstr("No space left on device"));
+  EXPECT_THAT(outcome.output, HasSubstr("trained 14 steps"));
+  const std::vector<StoredCheckpoint> stored = list_checkpoints(run);
+  ASSERT_EQ(stored.size(), 1u);
+  EXPECT_EQ(stored.front().manifest->step, 3);
+  EXPECT_EQ(problem_with(stored.front(), true), std::nullopt);
   EXPECT_EQ(umount(disk.c_str()), 0);
 }
 
