@@ -8,12 +8,12 @@
 
 #include "data/distinct_ids.h"
 #include "data/sampler.h"
-#include "dist/replica_check.h"
 #include "launcher/advice.h"
 #include "launcher/batch_view.h"
 #include "launcher/checkpoint/failpoint.h"
 #include "launcher/format.h"
 #include "launcher/log.h"
+#include "launcher/replicas.h"
 
 namespace lockstep {
 
@@ -204,7 +204,7 @@ bool Trainer::evaluation_is_due(bool end_of_epoch) const {
 void Trainer::evaluate(const ModelPublisher& publish) {
   enter("evaluating");
   progress_.pause();
-  require_equal_replicas();
+  require_equal_parameters(job_, model_, "parameters");
   const std::optional<EvalResult> evaluation = run_evaluation();
   stopping_ = !evaluation;
   if (stopping_) return progress_.resume();
@@ -223,12 +223,6 @@ void Trainer::evaluate(const ModelPublisher& publish) {
   if (job_.is_main() && (best || !options_.load_best_model_at_end)) publish_model(publish);
   job_.control().idle_barrier();  // no reduction is pending while rank 0 writes
   progress_.resume();
-}
-
-void Trainer::require_equal_replicas() {
-  std::vector<float> parameters(model_.layout().size);
-  model_.get_parameters(parameters);
-  dist::require_equal_replicas(job_.control(), dist::digest_of(std::as_bytes(std::span(parameters))), "parameters");
 }
 
 void Trainer::enter(std::string_view phase) {

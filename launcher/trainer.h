@@ -101,8 +101,6 @@ class Trainer {
   void observe(const StepStats& stats);
   void log_last_step();
   void evaluate(const ModelPublisher& publish);
-  /// Collective.
-  void require_equal_replicas();
   void publish_model(const ModelPublisher& publish);
   /// Notes what this rank does from now on, for the case that it hangs.
   void enter(std::string_view phase);
