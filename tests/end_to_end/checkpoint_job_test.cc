@@ -1,15 +1,9 @@
-// Checkpoints of the program as users start it: stopped, killed at any point of a commit, on a full disk, and going on.
+// Checkpoints of the program as users start it: killed at any point of a commit, exported, and going on.
 #include <gmock/gmock.h>
-#include <sys/mount.h>
 
-#include <nlohmann/json.hpp>
 #include <random>
-#include <thread>
 
-#include "data/sampler.h"
-#include "launcher/checkpoint/store.h"
-#include "launcher/exit_codes.h"
-#include "tests/end_to_end/launched_world.h"
+#include "tests/end_to_end/checkpoint_job.h"
 #include "tests/support/require.h"
 
 namespace lockstep {
@@ -19,65 +13,10 @@ namespace fs = std::filesystem;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
-using tests::becomes_true;
+using tests::CheckpointJob;
+using tests::kResume;
 using tests::Outcome;
-using tests::quoted;
 using tests::read_file;
-
-constexpr const char* kResume = " --resume_from_checkpoint auto";
-
-class CheckpointJob : public tests::LaunchedWorld {
- protected:
-  /// A run of 14 steps; evaluations do not fall on checkpoints.
-  static std::string arguments(const std::string& folder) {
-    return "train --model_name_or_path " + world_->model_folder() + " --dataset " + world_->dataset_folder() +
-           " --output_dir " + folder +
-           " --global_batch_size 8 --max_steps 14 --max_seq_length 48 --learning_rate 1e-3 --logging_steps 1"
-           " --eval_strategy steps --eval_steps 4 --save_strategy steps --save_steps 3 --disable_tqdm";
-  }
-  static Outcome train(int ranks, const std::string& more = "", const std::string& environment = "",
-                       const std::string& folder = run_folder()) {
-    return tests::run(environment + " " + quoted(tests::environment("LOCKSTEP_BINARY")) + " launch -n " +
-                      std::to_string(ranks) + " --threads 1 -- " + arguments(folder) + " " + more);
-  }
-  /// Of a run of two ranks that nothing happens to.
-  static const std::string& unbroken_model() {
-    static const std::string model = [] {
-      EXPECT_EQ(train(2, "", "", world_->path("unbroken")).exit_code, kDone);
-      return read_file(world_->path("unbroken") + "/model.safetensors");
-    }();
-    return model;
-  }
-  static std::string model() { return read_file(run_folder() + "/model.safetensors"); }
-  static void expect_that_it_ends_as_if_unbroken() {
-    const Outcome outcome = train(2, kResume);
-    EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
-    EXPECT_EQ(model() == unbroken_model(), true) << outcome.output;
-    for (const auto& entry : fs::directory_iterator(run_folder()))
-      EXPECT_FALSE(entry.path().filename().string().starts_with(".")) << entry.path();
-    EXPECT_EQ(steps_in_metrics(), (std::vector<int>{1, 2, 3, 4, 4, 5, 6, 7, 8, 8, 9, 10, 11, 12, 12, 13, 14, 14}));
-  }
-  static std::vector<int> steps_in_metrics() {
-    std::vector<int> steps;
-    std::istringstream lines(read_file(run_folder() + "/metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);)
-      steps.push_back(nlohmann::json::parse(line)["step"]);
-    return steps;
-  }
-  static std::vector<StoredCheckpoint> valid_ones() {
-    std::vector<StoredCheckpoint> valid;
-    for (const StoredCheckpoint& stored : list_checkpoints(run_folder()))
-      if (!problem_with(stored, true)) valid.push_back(stored);
-    return valid;
-  }
-  static std::vector<double> losses(const std::string& folder) {
-    std::vector<double> losses;
-    const std::vector<StoredCheckpoint> stored = list_checkpoints(folder);
-    for (const auto& record : stored.front().manifest->training["history"])
-      losses.push_back(record["loss"]);
-    return losses;
-  }
-};
 
 TEST_F(CheckpointJob, AKillAtAnyPointOfACommitLosesNothingThatWasCommitted) {
   for (const char* point :
@@ -117,93 +56,32 @@ TEST_F(CheckpointJob, AKillAtAnyMomentIsNothingThatAutoCannotMend) {
   }
 }
 
-TEST_F(CheckpointJob, AStopOnRequestSavesAndSaysHowToGoOn) {
-  const auto job = launch(2, {"--save_strategy", "epoch"});
-  ASSERT_TRUE(comes_to_train()) << job->output();
-  job->signal(SIGINT);
-  EXPECT_EQ(job->exit_code(), kStopped);
-  EXPECT_THAT(job->output(), EndsWith("to go on: the same command with --resume_from_checkpoint auto\n"));
-  ASSERT_FALSE(valid_ones().empty());
-  const int64_t step = valid_ones().front().manifest->step;
-  EXPECT_THAT(job->output(), HasSubstr("stopped on request after step " + std::to_string(step) + " of"));
+/// The losses of 50 steps, of which `after` ranks did those from step 20 on; the checkpoint is `before` ranks'.
+void expect_the_losses_of_one_rank(int before, int after, const std::vector<double>& found,
+                                   const std::vector<double>& expected) {
+  SCOPED_TRACE(std::to_string(before) + " ranks, then " + std::to_string(after));
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t i = 0; i < found.size(); ++i)
+    EXPECT_NEAR(found[i], expected[i], 1e-5 * expected[i]) << i;
 }
 
-TEST_F(CheckpointJob, AStopOnRequestInAnyPhaseLeavesACheckpointOfTheStepThatAllStoppedAfter) {
-  for (const char* point : {"loaded:1:1", "step:1:5", "evaluating:0:1", "evaluating:0:4", "snapshot:1:1",
-                            "shard-middle:1:2", "collected:0:1", "before-manifest:0:1", "after-rename:0:2"}) {
-    SCOPED_TRACE(point);
-    fs::remove_all(run_folder());
-    const Outcome stopped = train(2, "", "LOCKSTEP_FAILPOINT=" + std::string(point) + ":usr1");
-    EXPECT_EQ(stopped.exit_code, kStopped) << stopped.output;
-    ASSERT_FALSE(valid_ones().empty());
-    EXPECT_EQ(valid_ones().size(), list_checkpoints(run_folder()).size());
-    const std::string step = std::to_string(valid_ones().front().manifest->step);
-    EXPECT_THAT(stopped.output, HasSubstr("stopped on request after step " + step + " of 14;"));
-    expect_that_it_ends_as_if_unbroken();
-  }
-}
-
-TEST_F(CheckpointJob, AStopOnRequestAfterTheLastStepChangesNothing) {
-  EXPECT_EQ(train(2, "", "LOCKSTEP_FAILPOINT=trained:1:1:usr1").exit_code, kDone);
-  EXPECT_EQ(model() == unbroken_model(), true);
-  EXPECT_EQ(valid_ones().front().manifest->step, 14);
-}
-
-TEST_F(CheckpointJob, TermLetsACommitEndAndNoOtherBegin) {
-  const Outcome ended = train(1, "", "LOCKSTEP_FAILPOINT=before-manifest:0:2:term");
-  EXPECT_EQ(ended.exit_code, 128 + SIGTERM) << ended.output;
-  ASSERT_EQ(list_checkpoints(run_folder()).size(), 2u);
-  EXPECT_EQ(valid_ones().size(), 2u) << "the second was being committed";
-}
-
-TEST_F(CheckpointJob, TermInTheMiddleOfAShardDropsIt) {
-  const Outcome ended = train(2, "", "LOCKSTEP_FAILPOINT=shard-middle:1:4:term");
-  EXPECT_EQ(ended.exit_code, 128 + SIGTERM) << ended.output;
-  EXPECT_EQ(valid_ones().size(), 1u);
-  expect_that_it_ends_as_if_unbroken();
-}
-
-TEST_F(CheckpointJob, ASecondTermDoesNotWaitForTheCommit) {
-  EXPECT_EQ(train(1, "", "LOCKSTEP_FAILPOINT=before-manifest:0:2:term-twice").exit_code, 128 + SIGTERM);
-  EXPECT_EQ(list_checkpoints(run_folder()).size(), 1u);
-}
-
-TEST_F(CheckpointJob, StepsGoOnWhileAShardIsFlushed) {
-  const Outcome outcome = train(2, "", "LOCKSTEP_FAILPOINT=flush:1:1:slow");
-  EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
-  for (const char* step : {"6", "9", "12"})  // the shard of step 3 is 3 s late, and a step takes milliseconds
-    EXPECT_THAT(outcome.output,
-                HasSubstr(std::string("no checkpoint of step ") + step + ": that of step 3 is still being written"));
-  EXPECT_THAT(outcome.output, HasSubstr("3 checkpoints were left out"));
-  EXPECT_EQ(valid_ones().size(), 2u);
-}
-
-TEST_F(CheckpointJob, NanOnOneRankIsNamedAndNeverSaved) {
-  const TrainingData data = world_->training_data();
-  const int64_t example = data::epoch_order(data.train_examples, 42, 0).at(4 * 8 + 3);  // of the fifth step
-  const Outcome outcome = train(2, "", "LOCKSTEP_NAN_EXAMPLE=" + std::to_string(example));
-  EXPECT_EQ(outcome.exit_code, kNumeric) << outcome.output;
-  EXPECT_THAT(outcome.output,
-              testing::ContainsRegex("step 5: loss [-0-9.]+, gradient norm -?nan \\(rank [01]: examples " +
-                                     std::to_string(example) + "\\); the update was withheld"));
-  EXPECT_EQ(valid_ones().front().manifest->step, 3);
-  EXPECT_EQ(list_checkpoints(run_folder()).size(), 1u);
-}
-
-TEST_F(CheckpointJob, GoesOnWithOtherNumbersOfRanks) {
-  ASSERT_EQ(train(1, "", "", world_->path("one")).exit_code, kDone);
+TEST_F(CheckpointJob, AnyNumberOfRanksGoesOnWhereAnyOtherStopped) {
+  const std::string fifty = " --max_steps 50 --eval_steps 50 --save_steps 20";
+  ASSERT_EQ(train(1, fifty, "", world_->path("one")).exit_code, kDone);
   const std::vector<double> expected = losses(world_->path("one"));
-  for (const auto& [before, after] : {std::pair(2, 1), std::pair(1, 3), std::pair(3, 2)}) {
-    SCOPED_TRACE(std::to_string(before) + " ranks, then " + std::to_string(after));
-    fs::remove_all(run_folder());
-    EXPECT_EQ(train(before, "", "LOCKSTEP_FAILPOINT=after-rename:0:1:kill").exit_code, 137);
-    const Outcome outcome = train(after, kResume);
-    EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
-    EXPECT_THAT(outcome.output, HasSubstr("ranks: " + std::to_string(before) + " -> " + std::to_string(after)));
-    const std::vector<double> found = losses(run_folder());
-    ASSERT_EQ(found.size(), expected.size());
-    for (size_t i = 0; i < found.size(); ++i)
-      EXPECT_NEAR(found[i], expected[i], 1e-5 * expected[i]) << i;
+  for (int before = 1; before <= 4; ++before) {
+    const std::string stopped = world_->path("stopped" + std::to_string(before));
+    ASSERT_EQ(train(before, fifty, "LOCKSTEP_FAILPOINT=after-rename:0:1:kill", stopped).exit_code, 137);
+    for (int after = 1; after <= 4; ++after) {
+      fs::remove_all(run_folder());
+      fs::copy(stopped, run_folder(), fs::copy_options::recursive);
+      const Outcome outcome = train(after, fifty + kResume);
+      ASSERT_EQ(outcome.exit_code, kDone) << outcome.output;
+      if (before != after) {
+        EXPECT_THAT(outcome.output, HasSubstr("ranks: " + std::to_string(before) + " -> " + std::to_string(after)));
+      }
+      expect_the_losses_of_one_rank(before, after, losses(run_folder()), expected);
+    }
   }
 }
 
@@ -292,21 +170,6 @@ TEST_F(CheckpointJob, ASecondJobOnTheFolderIsRefused) {
   EXPECT_EQ(job->exit_code(), kStopped);
 }
 
-TEST_F(CheckpointJob, AFailedSaveIsToldAndTheTrainingGoesOn) {
-  const Outcome outcome = train(2, "", "LOCKSTEP_FAILPOINT=shard-flushed:1:1:full");
-  EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
-  EXPECT_THAT(outcome.output, HasSubstr("no checkpoint of step 3: rank 1: "));
-  EXPECT_THAT(outcome.output, HasSubstr("1 checkpoints could not be written"));
-  EXPECT_EQ(valid_ones().front().manifest->step, 14);
-  expect_that_it_ends_as_if_unbroken();
-}
-
-TEST_F(CheckpointJob, WithoutItsLastCheckpointARunDoesNotEndWell) {
-  const Outcome outcome = train(2, "--save_steps 99", "LOCKSTEP_FAILPOINT=before-rename:0:1:full");
-  EXPECT_EQ(outcome.exit_code, kStorage) << outcome.output;
-  EXPECT_TRUE(fs::exists(run_folder() + "/all_results.json"));
-}
-
 TEST_F(CheckpointJob, TheBestModelComesBackWithTheCheckpoint) {
   const std::string best = "--load_best_model_at_end --metric_for_best_model accuracy --logging_steps 5";
   ASSERT_EQ(train(1, best, "LOCKSTEP_FAILPOINT=after-rename:0:2:kill").exit_code, 137);
@@ -319,45 +182,6 @@ TEST_F(CheckpointJob, TheBestModelComesBackWithTheCheckpoint) {
   const Outcome outcome = train(1, best + kResume);
   EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
   EXPECT_EQ(fs::file_size(run_folder() + "/model.safetensors"), kept.size());
-}
-
-TEST_F(CheckpointJob, AFullDiskCostsCheckpointsAndNotTheTraining) {
-  const std::string disk = world_->path("disk");
-  fs::create_directories(disk);
-  LOCKSTEP_NEEDS("mount", mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=3m") == 0, "this user may not mount a tmpfs");
-  std::ofstream(disk + "/ballast") << std::string(2'300'000, 'x');
-  const Outcome full = train(2, "", "", disk + "/run");
-  EXPECT_EQ(full.exit_code, kStorage) << full.output;
-  EXPECT_THAT(full.output, HasSubstr("no checkpoint of step 3: "));
-  EXPECT_THAT(full.output, HasSubstr("trained 14 steps"));
-  EXPECT_EQ(umount(disk.c_str()), 0);
-}
-
-TEST_F(CheckpointJob, ADiskThatFillsUpInTheMiddleOfAShardCostsThatCheckpoint) {
-  const std::string disk = world_->path("filling_disk"), run = disk + "/run";
-  fs::create_directories(disk);
-  LOCKSTEP_NEEDS("mount", mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=4m") == 0, "this user may not mount a tmpfs");
-  Outcome outcome;
-  std::thread training([&] { outcome = train(1, "", "LOCKSTEP_FAILPOINT=shard-open:0:2:slow", run); });
-  const auto second_shard_is_open = [&] {
-    for (const auto& entry : fs::directory_iterator(run, ignored_))
-      if (entry.path().filename().string().starts_with(".checkpoint-6.writing-") && !fs::is_empty(entry.path()))
-        return true;
-    return false;
-  };
-  EXPECT_TRUE(becomes_true(second_shard_is_open, tests::kPatience));
-  // Less than a shard is left, and more than the model and the results need at the end.
-  std::ofstream(disk + "/ballast") << std::string(fs::space(disk).available - 290'000, 'x');
-  training.join();
-  EXPECT_EQ(outcome.exit_code, kStorage) << outcome.output;
-  EXPECT_THAT(outcome.output, HasSubstr("no checkpoint of step 6: rank 0: cannot write "));
-  EXPECT_THAT(outcome.output, HasSubstr("No space left on device"));
-  EXPECT_THAT(outcome.output, HasSubstr("trained 14 steps"));
-  const std::vector<StoredCheckpoint> stored = list_checkpoints(run);
-  ASSERT_EQ(stored.size(), 1u);
-  EXPECT_EQ(stored.front().manifest->step, 3);
-  EXPECT_EQ(problem_with(stored.front(), true), std::nullopt);
-  EXPECT_EQ(umount(disk.c_str()), 0);
 }
 
 }  // namespace

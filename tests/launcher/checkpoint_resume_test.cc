@@ -294,32 +294,5 @@ TEST_F(Resume, CheckpointsAreWrittenBesideTheTraining) {
   EXPECT_TRUE(checkpoint(kSteps).manifest) << "the last step's is never left out";
 }
 
-/// Bytes that this process has handed to write().
-int64_t bytes_written() {
-  std::istringstream facts(tests::read_file("/proc/self/io"));
-  std::string key;
-  for (int64_t value = 0; facts >> key >> value;)
-    if (key == "wchar:") return value;
-  return 0;
-}
-
-TEST_F(Resume, EachRankWritesItsShareOfTheBytes) {
-  model::DistilBertConfig config = tests::TinyWorld::config();
-  config.vocab_size = 30000;
-  const std::vector<TensorShape> tensors = tensors_of(model::make_layout(config));
-  CheckpointSaver saver(*job_, {folder_, "run", 1, {}, tensors, 0, {}});
-  const int64_t before = bytes_written();
-  TrainingPlace place;
-  place.step = 1;
-  saver.begin(place, [](int64_t, FlatState&) {});
-  saver.finish();
-  const auto written = static_cast<double>(bytes_written() - before);
-  double whole = 0;
-  const StoredCheckpoint stored = checkpoint(1);
-  for (const ShardEntry& shard : stored.manifest->shards)
-    whole += static_cast<double>(shard.file.bytes);
-  EXPECT_NEAR(written, whole / job_->world_size(), 0.1 * whole / job_->world_size());
-}
-
 }  // namespace
 }  // namespace lockstep
