@@ -6,13 +6,13 @@
 
 namespace lockstep::data {
 
-using json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 
 namespace {
 
-json vocabulary_of(const WordPieceTokenizer& tokenizer) {
-  json vocabulary = json::object();
-  auto& entries = vocabulary.get_ref<json::object_t&>();
+ordered_json vocabulary_of(const WordPieceTokenizer& tokenizer) {
+  ordered_json vocabulary = ordered_json::object();
+  auto& entries = vocabulary.get_ref<ordered_json::object_t&>();
   int32_t id = 0;
   // Straight to the underlying vector: the table's own insertion looks for the key in all entries first.
   for (const std::string& token : tokenizer.vocabulary().tokens())
@@ -20,8 +20,8 @@ json vocabulary_of(const WordPieceTokenizer& tokenizer) {
   return vocabulary;
 }
 
-json added_tokens(const json& vocabulary) {
-  json tokens = json::array();
+ordered_json added_tokens(const ordered_json& vocabulary) {
+  ordered_json tokens = ordered_json::array();
   for (std::string_view token : kSpecialTokens)
     tokens.push_back({{"id", vocabulary.at(std::string(token))},
                       {"content", token},
@@ -33,18 +33,19 @@ json added_tokens(const json& vocabulary) {
   return tokens;
 }
 
-json special(std::string_view token, int segment) {
+ordered_json special(std::string_view token, int segment) {
   return {{"SpecialToken", {{"id", token}, {"type_id", segment}}}};
 }
-json sequence(std::string_view name, int segment) {
+ordered_json sequence(std::string_view name, int segment) {
   return {{"Sequence", {{"id", name}, {"type_id", segment}}}};
 }
 
-json post_processor(const json& vocabulary) {
-  json specials = json::object();
+ordered_json post_processor(const ordered_json& vocabulary) {
+  ordered_json specials = ordered_json::object();
   for (std::string_view token : {kClassify, kSeparator})
-    specials[std::string(token)] = {
-        {"id", token}, {"ids", json::array({vocabulary.at(std::string(token))})}, {"tokens", json::array({token})}};
+    specials[std::string(token)] = {{"id", token},
+                                    {"ids", ordered_json::array({vocabulary.at(std::string(token))})},
+                                    {"tokens", ordered_json::array({token})}};
   return {{"type", "TemplateProcessing"},
           {"single", {special(kClassify, 0), sequence("A", 0), special(kSeparator, 0)}},
           {"pair",
@@ -52,9 +53,9 @@ json post_processor(const json& vocabulary) {
           {"special_tokens", specials}};
 }
 
-json tokenizer_json(const WordPieceTokenizer& tokenizer) {
+ordered_json tokenizer_json(const WordPieceTokenizer& tokenizer) {
   const TokenizerOptions& options = tokenizer.options();
-  const json vocabulary = vocabulary_of(tokenizer);
+  const ordered_json vocabulary = vocabulary_of(tokenizer);
   return {{"version", "1.0"},
           {"truncation", nullptr},
           {"padding", nullptr},
@@ -76,7 +77,7 @@ json tokenizer_json(const WordPieceTokenizer& tokenizer) {
             {"vocab", vocabulary}}}};
 }
 
-json special_tokens_map() {
+ordered_json special_tokens_map() {
   return {{"cls_token", kClassify},
           {"mask_token", kMask},
           {"pad_token", kPad},
@@ -84,8 +85,8 @@ json special_tokens_map() {
           {"unk_token", kUnknown}};
 }
 
-json tokenizer_config(const WordPieceTokenizer& tokenizer, int max_length) {
-  json config = special_tokens_map();
+ordered_json tokenizer_config(const WordPieceTokenizer& tokenizer, int max_length) {
+  ordered_json config = special_tokens_map();
   config["do_lower_case"] = tokenizer.options().do_lower_case;
   config["strip_accents"] = tokenizer.options().strip_accents;
   config["tokenize_chinese_chars"] = tokenizer.options().tokenize_chinese_chars;
@@ -103,14 +104,17 @@ std::string vocab_txt(const WordPieceTokenizer& tokenizer) {
 
 }  // namespace
 
+std::map<std::string, std::string> tokenizer_files(const WordPieceTokenizer& tokenizer, int max_length) {
+  const auto text = [](const ordered_json& content) { return content.dump(2) + "\n"; };
+  return {{"vocab.txt", vocab_txt(tokenizer)},
+          {"tokenizer.json", text(tokenizer_json(tokenizer))},
+          {"tokenizer_config.json", text(tokenizer_config(tokenizer, max_length))},
+          {"special_tokens_map.json", text(special_tokens_map())}};
+}
+
 void write_tokenizer_files(const WordPieceTokenizer& tokenizer, int max_length, const std::filesystem::path& folder) {
-  const auto write = [&](const char* name, const json& content) {
-    write_file_atomically(folder / name, content.dump(2) + "\n");
-  };
-  write_file_atomically(folder / "vocab.txt", vocab_txt(tokenizer));
-  write("tokenizer.json", tokenizer_json(tokenizer));
-  write("tokenizer_config.json", tokenizer_config(tokenizer, max_length));
-  write("special_tokens_map.json", special_tokens_map());
+  for (const auto& [name, content] : tokenizer_files(tokenizer, max_length))
+    write_file_atomically(folder / name, content);
 }
 
 }  // namespace lockstep::data

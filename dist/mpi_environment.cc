@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <stdexcept>
 
 #include "dist/check.h"
@@ -29,10 +30,21 @@ const char* name_of_level(int level) {
   return "MPI_THREAD_SERIALIZED";
 }
 
+/// Open MPI's modules for Omni-Path and InfiniPath measure the clock for a fifth of a second before they look whether
+/// there is such a network. Where there is no RDMA device at all they stay away, unless the user says something about
+/// it.
+void leave_out_absent_networks() {
+  namespace fs = std::filesystem;
+  std::error_code missing;
+  if (fs::directory_iterator(fs::path("/sys/class/infiniband"), missing) != fs::directory_iterator()) return;
+  if (std::getenv("OMPI_MCA_pml") == nullptr) setenv("OMPI_MCA_mtl", "^ofi,psm,psm2", 0);
+}
+
 void initialize() {
   if (is_initialized()) throw std::logic_error("MPI is initialized already: one MpiEnvironment per process");
   // Started without mpirun, Open MPI would fork a daemon of its own, only needed to spawn more processes.
   setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+  leave_out_absent_networks();
   int provided = MPI_THREAD_SINGLE;
   check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
   check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");

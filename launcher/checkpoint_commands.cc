@@ -19,7 +19,8 @@ Example:
   lockstep list runs/reference
 
 The newest comes first. Only manifests and the files' sizes are looked at;
-lockstep verify reads every byte.
+lockstep verify reads every byte. One that holds a file named "pinned" is
+never removed.
 
 Exit codes: 0 done, whatever was found; 2 usage; 5 RUN is not a folder.)";
 
@@ -41,12 +42,6 @@ std::string folder_from(const char* name, const char* purpose, const char* foote
   parse_command_line(*app, arguments);
   if (!fs::is_directory(folder)) throw CheckpointError(folder + " is not a folder");
   return folder;
-}
-
-/// Newest first.
-std::vector<StoredCheckpoint> checkpoints_at(const fs::path& folder) {
-  if (fs::exists(folder / kManifestName)) return {read_checkpoint(folder)};
-  return list_checkpoints(folder);
 }
 
 double megabytes_of(const CheckpointManifest& manifest) {
@@ -73,7 +68,8 @@ int64_t print_verdicts(const std::vector<StoredCheckpoint>& checkpoints, bool ha
   for (const StoredCheckpoint& stored : checkpoints) {
     const auto problem = problem_with(stored, hashes);
     damaged += problem ? 1 : 0;
-    std::fputs(line_on(stored, problem ? "DAMAGED, " + printable_text(*problem) : good).c_str(), stdout);
+    const std::string good_words = std::string(good) + (is_pinned(stored.folder) ? ", pinned" : "");
+    std::fputs(line_on(stored, problem ? "DAMAGED, " + printable_text(*problem) : good_words).c_str(), stdout);
     std::fflush(stdout);
   }
   return damaged;

@@ -19,7 +19,7 @@ namespace lockstep {
 
 namespace {
 
-const char* const kFooter = R"(
+const char* const kEvaluateFooter = R"(
 Example:
   lockstep evaluate --model_name_or_path runs/imdb --dataset datasets/imdb \
       --split test --output_file results.json
@@ -36,7 +36,7 @@ struct EvaluateOptions {
 
 EvaluateOptions parse(const std::vector<std::string>& arguments) {
   EvaluateOptions o;
-  auto app = make_app("lockstep evaluate", "Measures a fine-tuned model on a prepared split.", kFooter);
+  auto app = make_app("lockstep evaluate", "Measures a fine-tuned model on a prepared split.", kEvaluateFooter);
   app->add_option("--model_name_or_path", o.model, "Folder of the fine-tuned model")->required();
   app->add_option("--dataset", o.dataset, "Folder that `lockstep prepare` wrote")->required();
   app->add_option("--split", o.split, "Split to measure on");

@@ -8,6 +8,7 @@
 #include "launcher/errors.h"
 #include "launcher/log.h"
 #include "launcher/stop_request.h"
+#include "launcher/termination.h"
 
 namespace lockstep {
 
@@ -80,6 +81,7 @@ int outcome_of(const std::function<int(Job&)>& body, Job& job) {
 
 int run_job(const std::function<int(Job&)>& body) {
   take_stop_requests();
+  take_termination();
   std::optional<dist::MpiEnvironment> environment;
   try {
     environment.emplace();

@@ -1,6 +1,6 @@
 // lockstep: the program that users start. Small, so that it is running a few milliseconds after it was started, before
 // the half second in which LibTorch is loaded: from then on no signal is lost and no rank outlives its mpirun. It
-// launches jobs and looks at checkpoints itself, and becomes lockstep-core for everything else.
+// launches jobs and looks at checkpoints itself, and becomes lockstep-export or lockstep-core for everything else.
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -9,16 +9,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <exception>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "launcher/checkpoint_commands.h"
-#include "launcher/command_line.h"
-#include "launcher/command_list.h"
-#include "launcher/errors.h"
+#include "launcher/exit_codes.h"
 #include "launcher/launch/launch_command.h"
+#include "launcher/light_command.h"
 
 namespace lockstep {
 
@@ -40,44 +38,29 @@ void hold_stop_requests() {
   sigprocmask(SIG_BLOCK, &request, nullptr);
 }
 
-using Run = int (*)(const std::vector<std::string>&);
-
-/// Null for the commands that need lockstep-core.
-Run light_run_of(const std::string& name) {
+/// Null for the commands that need another program.
+LightCommand light_command_of(const std::string& name) {
   if (name == "launch") return launch_command;
   if (name == "list") return list_command;
   return name == "verify" ? verify_command : nullptr;
 }
 
-int run_light(const CommandFacts& command, Run run, const std::vector<std::string>& arguments) {
-  try {
-    refuse_ranks(command);
-    return run(arguments);
-  } catch (const HelpRequested& help) {
-    std::fputs(help.text.c_str(), stdout);
-    return kDone;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
-    const auto* own = dynamic_cast<const ProgramError*>(&error);
-    return own != nullptr ? own->exit_code() : kFailure;
-  }
-}
-
-int become_core(char** argv) {
-  const std::string core = std::filesystem::read_symlink("/proc/self/exe").string() + "-core";
-  execv(core.c_str(), argv);
-  std::fprintf(stderr, "error: cannot start %s, which belongs beside this program: %s\n", core.c_str(),
+int become(const char* part, char** argv) {
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe").string() + part;
+  execv(program.c_str(), argv);
+  std::fprintf(stderr, "error: cannot start %s, which belongs beside this program: %s\n", program.c_str(),
                std::strerror(errno));
   return kFailure;
 }
 
 int run(int argc, char** argv) {
-  const CommandFacts* command = find_command(argc > 1 ? argv[1] : "");
-  if (command != nullptr)
-    if (const Run light = light_run_of(command->name)) return run_light(*command, light, {argv + 2, argv + argc});
+  const std::string name = argc > 1 ? argv[1] : "";
+  const CommandFacts* command = find_command(name);
+  if (const LightCommand light = light_command_of(name)) return run_light(*command, light, {argv + 2, argv + argc});
+  if (name == "export") return become("-export", argv);
   end_with_mpirun();
   if (command != nullptr && command->takes_ranks) hold_stop_requests();
-  return become_core(argv);
+  return become("-core", argv);
 }
 
 }  // namespace

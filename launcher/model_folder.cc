@@ -105,6 +105,13 @@ void take_labels(model::DistilBertConfig& config, const data::DatasetManifest& d
   config.labels = dataset.labels;
 }
 
+std::map<std::string, std::string> model_files(const model::DistilBertConfig& config,
+                                               const data::WordPieceTokenizer& tokenizer) {
+  auto files = data::tokenizer_files(tokenizer, static_cast<int>(config.max_position_embeddings));
+  files.emplace("config.json", model::config_json(config));
+  return files;
+}
+
 void write_model_files(const model::DistilBert& model, const data::WordPieceTokenizer& tokenizer,
                        const fs::path& folder) {
   const Staging staging(folder / ".model-part");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 
 #include "data/dataset_manifest.h"
@@ -22,6 +23,10 @@ void require_fitting(const data::DatasetManifest& dataset, const data::WordPiece
 /// The labels the classifier shall have: the data set's. Throws SettingsError if the model's own labels are real names
 /// that contradict them ("neg", "pos" against "pos", "neg").
 void take_labels(model::DistilBertConfig& config, const data::DatasetManifest& dataset);
+
+/// Content by name of what a model's folder holds beside its weights: config.json and the tokenizer.
+std::map<std::string, std::string> model_files(const model::DistilBertConfig& config,
+                                               const data::WordPieceTokenizer& tokenizer);
 
 /// Writes config.json, model.safetensors and the tokenizer files into `folder`, each by rename: a reader always finds
 /// whole files.

@@ -23,7 +23,7 @@ namespace lockstep {
 
 namespace {
 
-const char* const kFooter = R"(
+const char* const kPredictFooter = R"(
 Examples:
   lockstep predict --model_name_or_path runs/imdb "A film to see again."
   lockstep predict --model_name_or_path runs/imdb --file reviews.txt \
@@ -44,7 +44,7 @@ struct PredictOptions {
 
 PredictOptions parse(const std::vector<std::string>& arguments) {
   PredictOptions o;
-  auto app = make_app("lockstep predict", "Labels texts with a fine-tuned model.", kFooter);
+  auto app = make_app("lockstep predict", "Labels texts with a fine-tuned model.", kPredictFooter);
   app->add_option("text", o.texts, "Texts to label; none: read --file or standard input")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app->add_option("--model_name_or_path", o.model, "Folder of the fine-tuned model")->required();

@@ -13,7 +13,7 @@ namespace lockstep {
 
 namespace {
 
-const char* const kFooter = R"(
+const char* const kPrepareFooter = R"(
 Examples:
   lockstep prepare --imdb aclImdb_v1.tar.gz --model distilbert-base-uncased \
       --output datasets/imdb
@@ -28,8 +28,8 @@ Exit codes: 0 done; 2 usage; 3 tokenizer or columns do not fit; 4 damaged or
 unusable data; 9 disk.)";
 
 std::unique_ptr<CLI::App> make_prepare_app(data::PrepareOptions& o, std::string& model, std::string& config) {
-  auto app =
-      make_app("lockstep prepare", "Tokenizes labelled texts into a data set that `lockstep train` reads.", kFooter);
+  auto app = make_app("lockstep prepare", "Tokenizes labelled texts into a data set that `lockstep train` reads.",
+                      kPrepareFooter);
   accept_config_file(*app, config);
   app->add_option("--imdb", o.imdb, "aclImdb folder, or aclImdb_v1.tar.gz")->group("Source");
   app->add_option("--train_file", o.train_file, "CSV or JSONL with one example per row")->group("Source");

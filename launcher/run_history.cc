@@ -9,6 +9,7 @@
 
 #include "data/atomic_file.h"
 #include "launcher/format.h"
+#include "launcher/log.h"
 
 namespace lockstep {
 
@@ -67,9 +68,23 @@ void RunHistory::append(const nlohmann::json& exact, const nlohmann::json& recor
   records_.push_back(exact);
   log_.push_back(record);
   if (file_.empty()) return;
-  std::ofstream file(file_, std::ios::app);
-  file << record.dump() << '\n';
-  if (!file.flush()) throw std::system_error(errno, std::generic_category(), file_.string());
+  try {
+    if (is_behind_) return write_all();
+    std::ofstream file(file_, std::ios::app);
+    file << record.dump() << '\n';
+    if (!file.flush()) throw std::system_error(errno, std::generic_category(), "cannot write " + file_.string());
+  } catch (const std::system_error& error) {
+    is_behind_ = true;
+    log_warning(error.what());
+  }
+}
+
+void RunHistory::write_all() {
+  std::string lines;
+  for (const nlohmann::json& record : log_)
+    lines += record.dump() + "\n";
+  data::write_file_atomically(file_, lines);
+  is_behind_ = false;
 }
 
 void RunHistory::restore(const nlohmann::json& records) {
@@ -77,11 +92,7 @@ void RunHistory::restore(const nlohmann::json& records) {
   for (const nlohmann::json& record : records)
     record.contains("confusion") ? add(eval_record_of(record)) : add(train_record_of(record));
   file_ = file;
-  if (file_.empty()) return;
-  std::string lines;
-  for (const nlohmann::json& record : log_)
-    lines += record.dump() + "\n";
-  data::write_file_atomically(file_, lines);
+  if (!file_.empty()) write_all();
 }
 
 void RunHistory::add(const TrainRecord& record) {

@@ -37,7 +37,8 @@ struct EvalRecord {
   EvalResult result;
 };
 
-/// Everything that was measured in a run, in order; written through to metrics.jsonl as it comes (rank 0).
+/// Everything that was measured in a run, in order; written through to metrics.jsonl as it comes (rank 0). What a full
+/// disk does not take is written with the next record for which there is room; each failure is a warning.
 class RunHistory {
  public:
   /// Starts an empty metrics.jsonl in `folder`; an empty path keeps the history in memory only (other ranks).
@@ -55,9 +56,10 @@ class RunHistory {
 
  private:
   void append(const nlohmann::json& exact, const nlohmann::json& record);
-  void write_through(const nlohmann::json& record) const;
+  void write_all();
 
   std::filesystem::path file_;
+  bool is_behind_ = false;  // the file lacks records
   std::vector<TrainRecord> training_;
   std::vector<EvalRecord> evaluations_;
   nlohmann::json records_ = nlohmann::json::array();

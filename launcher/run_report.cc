@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "data/atomic_file.h"
+#include "launcher/checkpoint/store.h"
 #include "launcher/format.h"
 
 namespace lockstep {
@@ -26,6 +27,14 @@ nlohmann::json evaluation_json(const RunReport& report, const RunHistory& histor
   nlohmann::json json = eval_json(record->result);
   json["epoch"] = rounded(record->epoch, 4);
   return json;
+}
+
+/// Where the best model's checkpoint is, if there is one.
+nlohmann::json best_checkpoint(const RunReport& report, const TrainSummary& summary, bool with_present_one) {
+  const std::filesystem::path folder =
+      std::filesystem::path(report.options.output_dir) / checkpoint_name(summary.best.step());
+  const bool is_there = std::filesystem::exists(folder) || (with_present_one && summary.best.step() == summary.steps);
+  return is_there ? nlohmann::json(folder.string()) : nlohmann::json();
 }
 
 void write_json(const std::filesystem::path& path, const nlohmann::json& json) {
@@ -66,12 +75,14 @@ nlohmann::json interim_trainer_state_json(const RunReport& report, const RunHist
   if (best.any()) {
     json["best_metric"] = best.value();
     json["best_global_step"] = best.step();
+    json["best_model_checkpoint"] = best_checkpoint(report, summary, true);
   }
   return json;
 }
 
 nlohmann::json trainer_state_json(const RunReport& report, const RunHistory& history, const TrainSummary& summary) {
   nlohmann::json json = interim_trainer_state_json(report, history, summary);
+  if (summary.best.any()) json["best_model_checkpoint"] = best_checkpoint(report, summary, false);
   // Trainer closes its log with the results of the training as a whole.
   json["log_history"].push_back(training_json(report, summary));
   json["log_history"].back()["step"] = summary.steps;

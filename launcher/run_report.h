@@ -22,7 +22,7 @@ struct RunReport {
   int64_t parameters = 0;
 };
 
-/// HF's trainer_state.json in the course of a run.
+/// HF's trainer_state.json in the course of a run, for the checkpoint of its present step.
 nlohmann::json interim_trainer_state_json(const RunReport& report, const RunHistory& history,
                                           const TrainSummary& summary);
 /// The same at its end.

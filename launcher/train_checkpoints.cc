@@ -9,6 +9,7 @@
 #include "launcher/errors.h"
 #include "launcher/format.h"
 #include "launcher/log.h"
+#include "launcher/model_folder.h"
 
 namespace lockstep {
 
@@ -88,6 +89,7 @@ CheckpointFacts checkpoint_facts(Job& job, const TrainInputs& in, const model::P
   facts.facts = facts_of(in, job.world_size());
   facts.tensors = tensors_of(layout);
   facts.limit = in.options.save_total_limit;
+  if (job.is_main()) facts.model_files = model_files(in.config, *in.tokenizer);
   return facts;
 }
 

@@ -6,12 +6,14 @@
 #include "dist/error.h"
 #include "dist/replica_check.h"
 #include "launcher/advice.h"
+#include "launcher/checkpoint/failpoint.h"
 #include "launcher/commands.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
 #include "launcher/job_end.h"
 #include "launcher/log.h"
 #include "launcher/model_folder.h"
+#include "launcher/replicas.h"
 #include "launcher/results_table.h"
 #include "launcher/run_folder.h"
 #include "launcher/run_report.h"
@@ -78,27 +80,33 @@ void warn_about_slow_bfloat16(const TrainInputs& in) {
     log_warning("this CPU has no bf16 instructions (AVX512_BF16 or AMX): --bf16 is slower here than without it");
 }
 
-/// Collective. One replica per rank, rank 0's weights on all; without weights yet if a checkpoint will bring them.
-model::DistilBert make_replicas(Job& job, const TrainInputs& in, bool from_checkpoint) {
-  std::optional<model::DistilBert> model;
-  std::vector<float> parameters;
-  job.together([&] {
-    model.emplace(in.config, in.device, in.options.bf16 ? model::Precision::kBFloat16 : model::Precision::kFloat32);
-    parameters.resize(static_cast<size_t>(model->layout().size));
-    if (!job.is_main() || from_checkpoint) return;
-    const model::LoadReport report = model::load_weights(*model, in.model_folder, in.options.seed);
-    if (report.folded_from_bert) log_info("a BERT encoder was folded into DistilBERT's architecture");
-    if (!report.newly_initialized.empty())
-      log_info(formatted("%zu tensors are newly initialized (the classifier); the training teaches them",
-                         report.newly_initialized.size()));
-    model->get_parameters(parameters);
-  });
+void load_weights(model::DistilBert& model, const TrainInputs& in) {
+  const model::LoadReport report = model::load_weights(model, in.model_folder, in.options.seed);
+  if (report.folded_from_bert) log_info("a BERT encoder was folded into DistilBERT's architecture");
+  if (!report.newly_initialized.empty())
+    log_info(formatted("%zu tensors are newly initialized (the classifier); the training teaches them",
+                       report.newly_initialized.size()));
+}
+
+/// Collective. Rank 0's weights to all.
+void share_weights(Job& job, model::DistilBert& model) {
+  if (job.world_size() == 1) return;
+  std::vector<float> parameters(static_cast<size_t>(model.layout().size));
+  if (job.is_main()) model.get_parameters(parameters);
   job.control().idle_barrier();  // rank 0 may read for a while
   job.control().broadcast(std::as_writable_bytes(std::span(parameters)), 0);
-  model->set_parameters(parameters);
-  model->get_parameters(parameters);
-  dist::require_equal_replicas(job.control(), dist::digest_of(std::as_bytes(std::span(parameters))),
-                               "parameters after the broadcast");
+  model.set_parameters(parameters);
+  require_equal_parameters(job, model, "parameters after the broadcast");
+}
+
+/// Collective. One replica per rank; without weights yet if a checkpoint will bring them.
+model::DistilBert make_replicas(Job& job, const TrainInputs& in, bool from_checkpoint) {
+  std::optional<model::DistilBert> model;
+  job.together([&] {
+    model.emplace(in.config, in.device, in.options.bf16 ? model::Precision::kBFloat16 : model::Precision::kFloat32);
+    if (job.is_main() && !from_checkpoint) load_weights(*model, in);
+  });
+  share_weights(job, *model);
   return std::move(*model);
 }
 
@@ -221,6 +229,7 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   job.watch(in.options.hang_timeout);
   job.activity().phase("loading", dist::Pace::kOpen);
   job.together([&] { load_inputs(in, job); });
+  failpoint("loaded");
   require_equal_ranks(job, in);
   model::set_compute_threads(in.threads.per_rank);
   std::optional<RunFolder> folder;
@@ -255,6 +264,7 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   };
   const auto has_to_stop = [&] { return end.is_near(JobEnd::Clock::now()) || stop_requested(); };
   const TrainSummary summary = trainer.run(publish, note_saves, has_to_stop);
+  failpoint("trained");
   job.activity().phase("writing results", dist::Pace::kOpen);
   job.together([&] {
     if (!job.is_main()) return;

@@ -10,7 +10,7 @@ namespace lockstep {
 
 namespace {
 
-const char* const kFooter = R"(
+const char* const kTrainFooter = R"(
 Examples:
   lockstep train --config configs/quickstart.toml \
       --model_name_or_path MODEL --dataset DATASET
@@ -222,7 +222,7 @@ void check(const TrainOptions& o) {
 
 std::unique_ptr<CLI::App> make_train_app(TrainOptions& options) {
   auto app = make_app("lockstep train", "Fine-tunes a DistilBERT classifier, on one rank or several (lockstep launch).",
-                      kFooter);
+                      kTrainFooter);
   accept_config_file(*app, options.config);
   add_data_options(*app, options);
   add_batch_options(*app, options);

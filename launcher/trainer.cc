@@ -8,21 +8,16 @@
 
 #include "data/distinct_ids.h"
 #include "data/sampler.h"
-#include "dist/replica_check.h"
 #include "launcher/advice.h"
 #include "launcher/batch_view.h"
-#include "launcher/errors.h"
+#include "launcher/checkpoint/failpoint.h"
 #include "launcher/format.h"
 #include "launcher/log.h"
+#include "launcher/replicas.h"
 
 namespace lockstep {
 
 namespace {
-
-/// The same error on every rank, so that the job leaves in order.
-[[noreturn]] void fail_together(int exit_code, const std::string& message) {
-  throw AgreedFailure(dist::Failure{0, exit_code, message});
-}
 
 model::AdamWOptions adamw_options(const TrainOptions& options) {
   return {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay, options.max_grad_norm};
@@ -99,6 +94,7 @@ TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& aft
 }
 
 StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
+  failpoint("step");
   trace_.begin_step(step_ + 1 - first_step_);
   job_.activity().begin_step(step_ + 1);
   const Trace::Span whole(trace_, "step " + std::to_string(step_ + 1));
@@ -121,17 +117,12 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
   {
     enter("optimizer");
     const Trace::Span span(trace_, "optimizer");
-    stats.grad_norm = optimizer_.step(stats.learning_rate);
+    if (std::isfinite(stats.loss)) stats.grad_norm = optimizer_.step(stats.learning_rate);
   }
+  if (!std::isfinite(stats.loss) || !std::isfinite(stats.grad_norm)) refuse_step(stats, share);
   stats.step = ++step_;
   job_.activity().end_step();
   if (saver_ != nullptr) saver_->hear(sums[3]);
-  if (!std::isfinite(stats.loss) || !std::isfinite(stats.grad_norm))
-    fail_together(
-        kNumeric,
-        formatted("step %lld: loss %g, gradient norm %g; the update was withheld. A lower --learning_rate or a warm-up "
-                  "(--warmup_steps 0.1) usually helps; the model in --output_dir is the one before",
-                  static_cast<long long>(stats.step), stats.loss, stats.grad_norm));
   return stats;
 }
 
@@ -177,7 +168,8 @@ double Trainer::forward_backward(std::span<const int64_t> share, double gradient
       enter("backward");
       if (last) sync_.frontier_moved(end);
     };
-    loss_sum += model_.forward_backward(view_of(batch), options_.seed, step_, gradient_scale, frontier);
+    loss_sum += model_.forward_backward(view_of(batch), options_.seed, step_,
+                                        gradient_scale * failpoint_factor(batch.example_ids), frontier);
     ledger_.add(batch.example_ids);
   }
   return loss_sum;
@@ -212,9 +204,7 @@ bool Trainer::evaluation_is_due(bool end_of_epoch) const {
 void Trainer::evaluate(const ModelPublisher& publish) {
   enter("evaluating");
   progress_.pause();
-  std::vector<float> parameters(model_.layout().size);
-  model_.get_parameters(parameters);
-  dist::require_equal_replicas(job_.control(), dist::digest_of(std::as_bytes(std::span(parameters))), "parameters");
+  require_equal_parameters(job_, model_, "parameters");
   const std::optional<EvalResult> evaluation = run_evaluation();
   stopping_ = !evaluation;
   if (stopping_) return progress_.resume();
@@ -274,6 +264,7 @@ std::optional<EvalResult> Trainer::run_evaluation() {
         evaluate_part(model_, data_.eval, data_.eval_examples,
                       {options_.per_device_eval_batch_size, options_.max_seq_length, job_.rank(), evaluating_ranks},
                       [&](int64_t done) {
+                        failpoint("evaluating");
                         job_.activity().progress();
                         progress.update(std::min(done * evaluating_ranks, examples), "");
                         return !(is_cut = asked_to_stop());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -38,9 +39,9 @@ struct StepStats {
   int64_t step = 0;  // from 1: steps done
   int64_t examples = 0;
   int64_t tokens = 0;
-  double flops = 0;  // forward and backward of all ranks' examples
-  double loss = 0;   // mean over the global batch
-  double grad_norm = 0;
+  double flops = 0;                                             // forward and backward of all ranks' examples
+  double loss = 0;                                              // mean over the global batch
+  double grad_norm = std::numeric_limits<double>::quiet_NaN();  // until it is known
   double learning_rate = 0;
   double exposed_seconds = 0;  // that it stood still for gradients on their way; mean over ranks
 };
@@ -89,6 +90,9 @@ class Trainer {
 
  private:
   StepStats train_step(std::span<const int64_t> global_batch);
+  /// Collective. Throws AgreedFailure that names the step, and the ranks and examples that NaN or infinity came from.
+  [[noreturn]] void refuse_step(const StepStats& stats, std::span<const int64_t> share);
+  std::vector<int64_t> examples_without_numbers(std::span<const int64_t> share);
   std::vector<double> work_of(std::span<const int64_t> examples) const;
   int64_t length_of(int64_t example) const;
   double forward_backward(std::span<const int64_t> share, double gradient_scale);

@@ -1,6 +1,7 @@
 // What of a Trainer goes into a checkpoint, and comes back.
 #include "launcher/exit_codes.h"
 #include "launcher/format.h"
+#include "launcher/replicas.h"
 #include "launcher/trainer.h"
 
 namespace lockstep {
@@ -85,6 +86,7 @@ void Trainer::save_if_due(bool end_of_epoch) {
   progress_.pause();
   if (is_last) saver_->finish();  // so that this one is not skipped
   job_.activity().phase("saving a checkpoint", dist::Pace::kOpen);
+  require_equal_parameters(job_, model_, "parameters");  // each rank writes its part of what must be one state
   saver_->begin(place(ledger_of_all_ranks()), [this](int64_t begin, FlatState& part) {
     optimizer_.get_state(begin, part.parameters, part.m, part.v);
   });

@@ -29,7 +29,7 @@ at::Device device_of(const std::string& name) {
 #endif
 }
 
-Linear rows_of(const Linear& linear, int64_t begin, int64_t count) {
+Linear slice_of(const Linear& linear, int64_t begin, int64_t count) {
   return {linear.weight.narrow(0, begin, count), linear.bias.narrow(0, begin, count),
           linear.weight_gradient.narrow(0, begin, count), linear.bias_gradient.narrow(0, begin, count)};
 }
@@ -158,8 +158,8 @@ Layer DistilBert::Impl::layer(int64_t index) const {
   const Linear qkv = {flat_view(weights, query + ".weight", matrix), flat_view(weights, query + ".bias", vector),
                       flat_view(gradients, query + ".weight", matrix), flat_view(gradients, query + ".bias", vector)};
   return {qkv,
-          rows_of(qkv, 0, config.dim),
-          rows_of(qkv, config.dim, 2 * config.dim),
+          slice_of(qkv, 0, config.dim),
+          slice_of(qkv, config.dim, 2 * config.dim),
           linear(weights, prefix + "attention.out_lin"),
           linear(weights, prefix + "ffn.lin1"),
           linear(weights, prefix + "ffn.lin2"),

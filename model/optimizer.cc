@@ -104,6 +104,10 @@ double AdamW::step(double learning_rate) {
   return norm;
 }
 
+double AdamW::gradient_norm() const {
+  return impl_->gradient_norm();
+}
+
 int64_t AdamW::steps() const {
   return impl_->steps;
 }

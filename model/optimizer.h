@@ -30,6 +30,8 @@ class AdamW {
   /// same).
   double step(double learning_rate);
   int64_t steps() const;
+  /// Of the model's gradients as they are.
+  double gradient_norm() const;
 
   /// Elements [begin, begin + size) of parameters and moments, to host memory; spans of one size.
   void get_state(int64_t begin, std::span<float> parameters, std::span<float> m, std::span<float> v) const;

@@ -2,12 +2,16 @@
 
 #ifdef LOCKSTEP_FAILPOINTS
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <limits>
 #include <string>
 #include <system_error>
+#include <thread>
 
 namespace lockstep {
 
@@ -18,6 +22,15 @@ std::string variable(const char* name, const char* otherwise) {
   return value != nullptr ? value : otherwise;
 }
 
+void act(const std::string& action, const char* name) {
+  if (action == "kill") std::raise(SIGKILL);
+  if (action == "full") throw std::system_error(ENOSPC, std::generic_category(), std::string("failpoint ") + name);
+  if (action == "slow") std::this_thread::sleep_for(std::chrono::seconds(3));
+  if (action == "usr1") std::raise(SIGUSR1);
+  if (action.starts_with("term")) std::raise(SIGTERM);
+  if (action == "term-twice") std::raise(SIGTERM);
+}
+
 }  // namespace
 
 void failpoint(const char* name) {
@@ -25,10 +38,12 @@ void failpoint(const char* name) {
   const std::string wish = variable("LOCKSTEP_FAILPOINT", "");
   const std::string place = std::string(name) + ":" + variable("OMPI_COMM_WORLD_RANK", "0") + ":";
   if (!wish.starts_with(place)) return;
-  const size_t colon = wish.find(':', place.size());
-  if (++hits != std::stoi(wish.substr(place.size()))) return;
-  if (wish.substr(colon + 1) == "kill") std::raise(SIGKILL);
-  throw std::system_error(ENOSPC, std::generic_category(), std::string("failpoint ") + name);
+  if (++hits == std::stoi(wish.substr(place.size()))) act(wish.substr(wish.rfind(':') + 1), name);
+}
+
+double failpoint_factor(std::span<const int64_t> examples) {
+  static const int64_t poisoned = std::stoll(variable("LOCKSTEP_NAN_EXAMPLE", "-1"));
+  return std::ranges::find(examples, poisoned) == examples.end() ? 1 : std::numeric_limits<double>::quiet_NaN();
 }
 
 }  // namespace lockstep

@@ -1,14 +1,22 @@
 #pragma once
 
+#include <cstdint>
+#include <span>
+
 namespace lockstep {
 
-/// A named place in the commit of a checkpoint. In builds with tests, LOCKSTEP_FAILPOINT="NAME:RANK:HIT:kill" ends rank
-/// RANK there with SIGKILL when it comes by for the HIT-th time (from 1), and "...:full" throws what a full disk does.
-/// In other builds it is nothing.
+/// A named place in a run. In builds with tests, LOCKSTEP_FAILPOINT="NAME:RANK:HIT:ACTION" does something to rank RANK
+/// when it comes by for the HIT-th time (from 1): "kill" ends it, "full" throws what a full disk does, "slow" holds it
+/// for 3 s, "usr1" and "term" send it that signal, and "term-twice" the second at once. In other builds it is nothing.
 #ifdef LOCKSTEP_FAILPOINTS
 void failpoint(const char* name);
+/// What gradients are multiplied by: NaN if LOCKSTEP_NAN_EXAMPLE is one of `examples`, else 1.
+double failpoint_factor(std::span<const int64_t> examples);
 #else
 inline void failpoint(const char*) {}
+inline double failpoint_factor(std::span<const int64_t>) {
+  return 1;
+}
 #endif
 
 }  // namespace lockstep

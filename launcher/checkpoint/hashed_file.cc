@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "data/error.h"
+#include "launcher/checkpoint/failpoint.h"
 
 namespace lockstep {
 
@@ -49,6 +50,7 @@ void HashedFile::write(std::string_view bytes) {
 }
 
 FileReceipt HashedFile::finish() {
+  failpoint("flush");
   if (::fsync(descriptor_) != 0) fail("flush");
   // Some file systems (NFS) report a failed write only here.
   if (::close(std::exchange(descriptor_, -1)) != 0) fail("write");

@@ -4,9 +4,9 @@
 #include <cctype>
 
 #include "data/atomic_file.h"
-#include "dist/replica_check.h"
 #include "launcher/checkpoint/checkpoint_error.h"
 #include "launcher/log.h"
+#include "launcher/replicas.h"
 
 namespace lockstep {
 
@@ -105,8 +105,7 @@ FlatState load_state(Job& job, const StoredCheckpoint& checkpoint, const std::ve
     }
   });
   for (const auto* values : {&state.parameters, &state.m, &state.v})
-    dist::require_equal_replicas(job.control(), dist::digest_of(std::as_bytes(std::span(*values))),
-                                 "the state read from " + checkpoint.folder.string());
+    require_equal_floats(job, *values, "the state read from " + checkpoint.folder.string());
   return state;
 }
 

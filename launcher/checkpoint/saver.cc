@@ -11,6 +11,7 @@
 #include "launcher/checkpoint/store.h"
 #include "launcher/format.h"
 #include "launcher/log.h"
+#include "launcher/termination.h"
 
 namespace lockstep {
 
@@ -157,7 +158,10 @@ void CheckpointSaver::collect() {
 
 std::string CheckpointSaver::commit(const std::vector<FileReceipt>& receipts) noexcept {
   try {
-    publish(receipts);
+    {
+      const UninterruptedWork commit;
+      publish(receipts);
+    }
     remove_surplus();
     return "";
   } catch (const std::exception& error) {
@@ -182,6 +186,8 @@ void CheckpointSaver::publish(const std::vector<FileReceipt>& receipts) {
         {receipts[static_cast<size_t>(rank)],
          slices_of(range_of_rank(size_of(facts_.tensors), rank, job_.world_size()), facts_.tensors)});
   manifest.files.push_back(write_hashed(unfinished_ / "trainer_state.json", place_.trainer_state));
+  for (const auto& [name, content] : facts_.model_files)
+    manifest.files.push_back(write_hashed(unfinished_ / name, content));
   if (place_.with_best_model) manifest.files.push_back(receipt_of(unfinished_ / kBestModelName));
   failpoint("before-manifest");
   const std::string text = to_text(manifest);

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <future>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -43,6 +44,8 @@ struct CheckpointFacts {
   RunFacts facts;
   std::vector<TensorShape> tensors;
   int64_t limit = 0;  // how many to keep; 0: all
+  /// Rank 0's: content by name of what makes a model's folder of the parameters, its config.json and tokenizer.
+  std::map<std::string, std::string> model_files;
 };
 
 /// Writes checkpoints of a run, each rank its part, beside the training: a step waits only for a copy in host memory.

@@ -50,12 +50,12 @@ auto age_of(const StoredCheckpoint& checkpoint) {
                     sound ? -checkpoint.manifest->step : -step_of(checkpoint.folder));
 }
 
-/// A damaged one is never removed, but its name is needed.
-void keep_aside(const fs::path& damaged) {
+/// A damaged or a pinned one is never removed, but its name is needed.
+void keep_aside(const fs::path& checkpoint, const char* why) {
   for (int i = 1;; ++i) {
-    fs::path aside = damaged;
-    aside += formatted(".damaged-%d", i);
-    if (!fs::exists(fs::symlink_status(aside))) return fs::rename(damaged, aside);
+    fs::path aside = checkpoint;
+    aside += formatted(".%s-%d", why, i);
+    if (!fs::exists(fs::symlink_status(aside))) return fs::rename(checkpoint, aside);
   }
 }
 
@@ -99,6 +99,11 @@ std::vector<StoredCheckpoint> list_checkpoints(const fs::path& run_folder) {
   return found;
 }
 
+std::vector<StoredCheckpoint> checkpoints_at(const fs::path& folder) {
+  if (fs::exists(folder / kManifestName)) return {read_checkpoint(folder)};
+  return list_checkpoints(folder);
+}
+
 std::optional<std::string> problem_with(const StoredCheckpoint& checkpoint, bool hashes) {
   if (!checkpoint.manifest) return checkpoint.problem;
   std::vector<FileReceipt> files = checkpoint.manifest->files;
@@ -129,15 +134,20 @@ fs::path publish_checkpoint(const fs::path& unfinished, const fs::path& run_fold
   data::flush_to_disk(unfinished);
   const bool is_taken = fs::exists(fs::symlink_status(target));
   const bool is_sound = is_taken && read_checkpoint(target).manifest;
-  if (is_taken && !is_sound) keep_aside(target);
+  const bool is_removable = is_sound && !is_pinned(target);
+  if (is_taken && !is_removable) keep_aside(target, is_sound ? "pinned" : "damaged");
   failpoint("before-rename");
-  if (is_sound)
+  if (is_removable)
     take_the_place_of(target, unfinished);
   else
     fs::rename(unfinished, target);
   failpoint("after-rename");
   data::flush_to_disk(run_folder);
   return target;
+}
+
+bool is_pinned(const fs::path& checkpoint) {
+  return fs::exists(fs::symlink_status(checkpoint / "pinned"));
 }
 
 std::vector<fs::path> surplus(const std::vector<StoredCheckpoint>& stored, const std::string& run, int64_t limit,
@@ -149,7 +159,7 @@ std::vector<fs::path> surplus(const std::vector<StoredCheckpoint>& stored, const
     if (!checkpoint.manifest || checkpoint.manifest->run != run || problem_with(checkpoint, false)) continue;
     if (kept < limit)
       ++kept;
-    else if (checkpoint.manifest->step != best_step)
+    else if (checkpoint.manifest->step != best_step && !is_pinned(checkpoint.folder))
       removable.push_back(checkpoint.folder);
   }
   return removable;

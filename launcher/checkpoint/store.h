@@ -27,6 +27,9 @@ StoredCheckpoint read_checkpoint(const std::filesystem::path& folder);
 /// training's, and of that the last step) to the oldest. Empty if there is no such folder.
 std::vector<StoredCheckpoint> list_checkpoints(const std::filesystem::path& run_folder);
 
+/// `folder` alone if it is a checkpoint itself, else those in it.
+std::vector<StoredCheckpoint> checkpoints_at(const std::filesystem::path& folder);
+
 /// What is wrong with a checkpoint, first its manifest and then each file; nothing if it is valid. With `hashes`, every
 /// byte is read; without, only sizes are looked at.
 std::optional<std::string> problem_with(const StoredCheckpoint& checkpoint, bool hashes);
@@ -37,12 +40,16 @@ std::filesystem::path make_unfinished(const std::filesystem::path& run_folder, i
 void remove_unfinished(const std::filesystem::path& run_folder);
 
 /// Makes a finished folder, whose files are flushed, the checkpoint of that step, for good: by rename. One that is
-/// there already is moved aside, and removed if it is sound. Returns the checkpoint's folder. Throws std::system_error.
+/// there already is moved aside, and removed if it is sound and not pinned. Returns the checkpoint's folder. Throws
+/// std::system_error.
 std::filesystem::path publish_checkpoint(const std::filesystem::path& unfinished,
                                          const std::filesystem::path& run_folder, int64_t step);
 
+/// Whether somebody put a file "pinned" into it, so that it is never removed.
+bool is_pinned(const std::filesystem::path& checkpoint);
+
 /// Which ones of `stored` to remove so that `limit` (0: all) newest sound ones of training `run` are left, and the one
-/// of `best_step` if there is one. Never the newest, nor those of other trainings, nor damaged ones.
+/// of `best_step` if there is one. Never the newest, nor pinned ones, those of other trainings, nor damaged ones.
 std::vector<std::filesystem::path> surplus(const std::vector<StoredCheckpoint>& stored, const std::string& run,
                                            int64_t limit, int64_t best_step);
 /// Removes a checkpoint so that it is never taken for one again, wherever this is interrupted.

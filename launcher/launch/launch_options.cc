@@ -10,7 +10,7 @@ namespace lockstep {
 
 namespace {
 
-const char* const kFooter = R"(
+const char* const kLaunchFooter = R"(
 Examples:
   lockstep launch -- train --config configs/quickstart.toml \
       --model_name_or_path MODEL --dataset DATASET
@@ -66,7 +66,7 @@ LaunchOptions parse_launch_options(const std::vector<std::string>& arguments) {
   auto app = make_app(
       "lockstep launch",
       "Starts the ranks of a job, here or on several hosts:\nlockstep launch [OPTIONS] -- COMMAND [ITS OPTIONS]",
-      kFooter);
+      kLaunchFooter);
   app->add_option("-n", o.ranks, "Ranks; without it one per GPU, on CPUs one, with --hosts as many as they have places")
       ->default_str("")
       ->type_name("N")

@@ -16,7 +16,7 @@ function(lockstep_bundle target name)
   foreach(program IN LISTS arg_PROGRAMS)
     list(APPEND options --program $<TARGET_FILE:${program}>)
   endforeach()
-  list(APPEND options --part $<TARGET_FILE:lockstep-core>)  # lockstep starts it
+  list(APPEND options --part $<TARGET_FILE:lockstep-core> --part $<TARGET_FILE:lockstep-export>)  # lockstep starts them
   foreach(file IN LISTS arg_FILES)
     list(APPEND options --add ${file})
     string(REGEX REPLACE "=.*" "" source ${file})
@@ -25,7 +25,7 @@ function(lockstep_bundle target name)
   if(LOCKSTEP_CUDA)
     list(APPEND options --cuda)
   endif()
-  add_custom_command(OUTPUT ${archive} DEPENDS ${arg_PROGRAMS} lockstep-core ${sources} VERBATIM
+  add_custom_command(OUTPUT ${archive} DEPENDS ${arg_PROGRAMS} lockstep-core lockstep-export ${sources} VERBATIM
                      COMMENT "Packing ${name}.tar.gz"
                      COMMAND ${LOCKSTEP_PYTHON} ${pack}/pack.py --name ${name} --version ${PROJECT_VERSION} --torch ${torch}
                              --mpirun ${MPIEXEC_EXECUTABLE} --output ${PROJECT_BINARY_DIR} ${options})

@@ -15,6 +15,7 @@
 #include "small_corpus.h"
 #include "tar_builder.h"
 #include "tests/support/require.h"
+#include "tests/support/text.h"
 
 namespace lockstep::tests {
 namespace {
@@ -25,10 +26,6 @@ using data::prepare;
 using data::PrepareOptions;
 using data::ShardedDataset;
 namespace fs = std::filesystem;
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 bool any_contains(const std::vector<std::string>& sentences, const std::string& part) {
   return std::any_of(sentences.begin(), sentences.end(), [&](const std::string& s) { return contains(s, part); });

@@ -13,6 +13,7 @@
 #include "data/error.h"
 #include "small_corpus.h"
 #include "tar_builder.h"
+#include "tests/support/text.h"
 
 namespace lockstep::tests {
 namespace {
@@ -21,10 +22,6 @@ using data::ContractError;
 using data::DataError;
 using data::ShardedDataset;
 namespace fs = std::filesystem;
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 class ShardedDatasetTest : public testing::Test {
  protected:

@@ -7,6 +7,7 @@
 #include "data/error.h"
 #include "tar_builder.h"
 #include "tests/support/process.h"
+#include "tests/support/text.h"
 
 namespace lockstep::tests {
 namespace {
@@ -38,10 +39,6 @@ class TarReaderTest : public testing::Test {
 
   TemporaryFolder folder_;
 };
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 const std::string kLongPath = std::string(120, 'a') + "/" + std::string(130, 'b') + ".txt";
 

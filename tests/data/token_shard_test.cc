@@ -11,6 +11,7 @@
 #include "tar_builder.h"
 #include "tests/support/process.h"
 #include "tests/support/require.h"
+#include "tests/support/text.h"
 
 namespace lockstep::tests {
 namespace {
@@ -33,10 +34,6 @@ data::ShardEntry write_shard(const std::string& path, const ShardContract& contr
 
 TokenShard parse(const std::string& path, const ShardContract& contract = kContract) {
   return data::parse_token_shard(data::read_file(path), path, contract);
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 TEST(TokenShard, WhatIsWrittenIsRead) {

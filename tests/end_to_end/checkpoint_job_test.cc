@@ -1,13 +1,9 @@
-// Checkpoints of the program as users start it: stopped, killed at any point of a commit, on a full disk, and going on.
+// Checkpoints of the program as users start it: killed at any point of a commit, exported, and going on.
 #include <gmock/gmock.h>
-#include <sys/mount.h>
 
-#include <nlohmann/json.hpp>
 #include <random>
 
-#include "launcher/checkpoint/store.h"
-#include "launcher/exit_codes.h"
-#include "tests/end_to_end/launched_world.h"
+#include "tests/end_to_end/checkpoint_job.h"
 #include "tests/support/require.h"
 
 namespace lockstep {
@@ -17,65 +13,10 @@ namespace fs = std::filesystem;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
-using tests::becomes_true;
+using tests::CheckpointJob;
+using tests::kResume;
 using tests::Outcome;
-using tests::quoted;
 using tests::read_file;
-
-constexpr const char* kResume = " --resume_from_checkpoint auto";
-
-class CheckpointJob : public tests::LaunchedWorld {
- protected:
-  /// A run of 14 steps; evaluations do not fall on checkpoints.
-  static std::string arguments(const std::string& folder) {
-    return "train --model_name_or_path " + world_->model_folder() + " --dataset " + world_->dataset_folder() +
-           " --output_dir " + folder +
-           " --global_batch_size 8 --max_steps 14 --max_seq_length 48 --learning_rate 1e-3 --logging_steps 1"
-           " --eval_strategy steps --eval_steps 4 --save_strategy steps --save_steps 3 --disable_tqdm";
-  }
-  static Outcome train(int ranks, const std::string& more = "", const std::string& environment = "",
-                       const std::string& folder = run_folder()) {
-    return tests::run(environment + " " + quoted(tests::environment("LOCKSTEP_BINARY")) + " launch -n " +
-                      std::to_string(ranks) + " --threads 1 -- " + arguments(folder) + " " + more);
-  }
-  /// Of a run of two ranks that nothing happens to.
-  static const std::string& unbroken_model() {
-    static const std::string model = [] {
-      EXPECT_EQ(train(2, "", "", world_->path("unbroken")).exit_code, kDone);
-      return read_file(world_->path("unbroken") + "/model.safetensors");
-    }();
-    return model;
-  }
-  static std::string model() { return read_file(run_folder() + "/model.safetensors"); }
-  static void expect_that_it_ends_as_if_unbroken() {
-    const Outcome outcome = train(2, kResume);
-    EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
-    EXPECT_EQ(model() == unbroken_model(), true) << outcome.output;
-    for (const auto& entry : fs::directory_iterator(run_folder()))
-      EXPECT_FALSE(entry.path().filename().string().starts_with(".")) << entry.path();
-    EXPECT_EQ(steps_in_metrics(), (std::vector<int>{1, 2, 3, 4, 4, 5, 6, 7, 8, 8, 9, 10, 11, 12, 12, 13, 14, 14}));
-  }
-  static std::vector<int> steps_in_metrics() {
-    std::vector<int> steps;
-    std::istringstream lines(read_file(run_folder() + "/metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);)
-      steps.push_back(nlohmann::json::parse(line)["step"]);
-    return steps;
-  }
-  static std::vector<StoredCheckpoint> valid_ones() {
-    std::vector<StoredCheckpoint> valid;
-    for (const StoredCheckpoint& stored : list_checkpoints(run_folder()))
-      if (!problem_with(stored, true)) valid.push_back(stored);
-    return valid;
-  }
-  static std::vector<double> losses(const std::string& folder) {
-    std::vector<double> losses;
-    const std::vector<StoredCheckpoint> stored = list_checkpoints(folder);
-    for (const auto& record : stored.front().manifest->training["history"])
-      losses.push_back(record["loss"]);
-    return losses;
-  }
-};
 
 TEST_F(CheckpointJob, AKillAtAnyPointOfACommitLosesNothingThatWasCommitted) {
   for (const char* point :
@@ -91,6 +32,11 @@ TEST_F(CheckpointJob, AKillAtAnyPointOfACommitLosesNothingThatWasCommitted) {
     EXPECT_EQ(valid_ones().size(), list_checkpoints(run_folder()).size()) << "none is half there";
     expect_that_it_ends_as_if_unbroken();
   }
+}
+
+TEST_F(CheckpointJob, AKillInAnEvaluationIsNothingThatAutoCannotMend) {
+  EXPECT_EQ(train(2, "", "LOCKSTEP_FAILPOINT=evaluating:0:4:kill").exit_code, 137);
+  expect_that_it_ends_as_if_unbroken();
 }
 
 TEST_F(CheckpointJob, AKillAtAnyMomentIsNothingThatAutoCannotMend) {
@@ -110,17 +56,6 @@ TEST_F(CheckpointJob, AKillAtAnyMomentIsNothingThatAutoCannotMend) {
   }
 }
 
-TEST_F(CheckpointJob, AStopOnRequestSavesAndSaysHowToGoOn) {
-  const auto job = launch(2, {"--save_strategy", "epoch"});
-  ASSERT_TRUE(comes_to_train()) << job->output();
-  job->signal(SIGINT);
-  EXPECT_EQ(job->exit_code(), kStopped);
-  EXPECT_THAT(job->output(), EndsWith("to go on: the same command with --resume_from_checkpoint auto\n"));
-  ASSERT_FALSE(valid_ones().empty());
-  const int64_t step = valid_ones().front().manifest->step;
-  EXPECT_THAT(job->output(), HasSubstr("stopped on request after step " + std::to_string(step) + " of"));
-}
-
 TEST_F(CheckpointJob, AJobThatIsNearItsEndStopsByItself) {
   const auto soon = std::chrono::system_clock::now() + std::chrono::seconds(20);
   const std::string end = std::to_string(std::chrono::system_clock::to_time_t(soon));
@@ -130,20 +65,32 @@ TEST_F(CheckpointJob, AJobThatIsNearItsEndStopsByItself) {
   expect_that_it_ends_as_if_unbroken();
 }
 
-TEST_F(CheckpointJob, GoesOnWithOtherNumbersOfRanks) {
-  ASSERT_EQ(train(1, "", "", world_->path("one")).exit_code, kDone);
+/// The losses of 50 steps, of which `after` ranks did those from step 20 on; the checkpoint is `before` ranks'.
+void expect_the_losses_of_one_rank(int before, int after, const std::vector<double>& found,
+                                   const std::vector<double>& expected) {
+  SCOPED_TRACE(std::to_string(before) + " ranks, then " + std::to_string(after));
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t i = 0; i < found.size(); ++i)
+    EXPECT_NEAR(found[i], expected[i], 1e-5 * expected[i]) << i;
+}
+
+TEST_F(CheckpointJob, AnyNumberOfRanksGoesOnWhereAnyOtherStopped) {
+  const std::string fifty = " --max_steps 50 --eval_steps 50 --save_steps 20";
+  ASSERT_EQ(train(1, fifty, "", world_->path("one")).exit_code, kDone);
   const std::vector<double> expected = losses(world_->path("one"));
-  for (const auto& [before, after] : {std::pair(2, 1), std::pair(1, 3), std::pair(3, 2)}) {
-    SCOPED_TRACE(std::to_string(before) + " ranks, then " + std::to_string(after));
-    fs::remove_all(run_folder());
-    EXPECT_EQ(train(before, "", "LOCKSTEP_FAILPOINT=after-rename:0:1:kill").exit_code, 137);
-    const Outcome outcome = train(after, kResume);
-    EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
-    EXPECT_THAT(outcome.output, HasSubstr("ranks: " + std::to_string(before) + " -> " + std::to_string(after)));
-    const std::vector<double> found = losses(run_folder());
-    ASSERT_EQ(found.size(), expected.size());
-    for (size_t i = 0; i < found.size(); ++i)
-      EXPECT_NEAR(found[i], expected[i], 1e-5 * expected[i]) << i;
+  for (int before = 1; before <= 4; ++before) {
+    const std::string stopped = world_->path("stopped" + std::to_string(before));
+    ASSERT_EQ(train(before, fifty, "LOCKSTEP_FAILPOINT=after-rename:0:1:kill", stopped).exit_code, 137);
+    for (int after = 1; after <= 4; ++after) {
+      fs::remove_all(run_folder());
+      fs::copy(stopped, run_folder(), fs::copy_options::recursive);
+      const Outcome outcome = train(after, fifty + kResume);
+      ASSERT_EQ(outcome.exit_code, kDone) << outcome.output;
+      if (before != after) {
+        EXPECT_THAT(outcome.output, HasSubstr("ranks: " + std::to_string(before) + " -> " + std::to_string(after)));
+      }
+      expect_the_losses_of_one_rank(before, after, losses(run_folder()), expected);
+    }
   }
 }
 
@@ -189,27 +136,47 @@ TEST_F(CheckpointJob, ListAndVerifyTellWholeOnesFromDamagedOnes) {
   EXPECT_EQ(tests::lockstep("list nowhere").exit_code, kCheckpoint);
 }
 
+TEST_F(CheckpointJob, WhatIsExportedIsTheCheckpointInTheHandsOfOthers) {
+  const std::string python = tests::environment("LOCKSTEP_PYTHON");
+  LOCKSTEP_NEEDS("transformers", tests::run(python + " -c 'import transformers, h5py'").exit_code == 0,
+                 "the tests' Python has no transformers and h5py");
+  ASSERT_EQ(train(3).exit_code, kDone);
+  const std::string hf = world_->path("model.exported"), h5 = world_->path("h5");
+  const Outcome exported = tests::lockstep("export " + run_folder() + " --output_dir " + hf);
+  EXPECT_EQ(exported.exit_code, kDone) << exported.output;
+  EXPECT_EQ(read_file(hf + "/model.safetensors") == model(), true) << "the run delivers its last step";
+  for (const auto& entry : fs::directory_iterator(hf))
+    EXPECT_EQ(read_file(entry.path()), read_file(run_folder() + "/" + entry.path().filename().string()));
+  const std::string newest = valid_ones().front().folder;
+  EXPECT_EQ(tests::lockstep("export " + newest + " --format hdf5 --output_dir " + h5).exit_code, kDone);
+  const Outcome read =
+      tests::run(python + " " + tests::environment("LOCKSTEP_SOURCE") + "/tests/end_to_end/read_export.py " + newest +
+                 " " + hf + " " + h5 + "/checkpoint-14.h5");
+  EXPECT_EQ(read.exit_code, 0) << read.output;
+}
+
+TEST_F(CheckpointJob, OnlyAValidCheckpointIsExportedAndNothingIsOverwritten) {
+  ASSERT_EQ(train(1, "--save_steps 6").exit_code, kDone);
+  const fs::path damaged = valid_ones().front().folder / "shard-00000-of-00001.safetensors";
+  const std::string sound = valid_ones().at(1).folder.filename();
+  fs::resize_file(damaged, fs::file_size(damaged) - 4);
+  const std::string target = world_->path("older.exported");
+  const Outcome older = tests::lockstep("export " + run_folder() + " --format hdf5 --output_dir " + target);
+  EXPECT_EQ(older.exit_code, kDone);
+  EXPECT_THAT(older.output, HasSubstr("checkpoint-14 is damaged: shard-00000-of-00001.safetensors: has"));
+  EXPECT_TRUE(fs::exists(target + "/" + sound + ".h5")) << older.output;
+  EXPECT_EQ(tests::lockstep("export " + run_folder() + " --output_dir " + target).exit_code, kContract);
+  EXPECT_EQ(tests::lockstep("export " + damaged.parent_path().string() + " --output_dir new").exit_code, kCheckpoint);
+  const std::string nowhere = "/proc/nowhere/exported";  // not even root may make a folder there
+  EXPECT_EQ(tests::lockstep("export " + run_folder() + " --output_dir " + nowhere).exit_code, kStorage);
+}
+
 TEST_F(CheckpointJob, ASecondJobOnTheFolderIsRefused) {
   const auto job = launch(1, {"--save_strategy", "epoch"});
   ASSERT_TRUE(comes_to_train()) << job->output();
   EXPECT_EQ(train(1, kResume).exit_code, kLocked);
   job->signal(SIGINT);
   EXPECT_EQ(job->exit_code(), kStopped);
-}
-
-TEST_F(CheckpointJob, AFailedSaveIsToldAndTheTrainingGoesOn) {
-  const Outcome outcome = train(2, "", "LOCKSTEP_FAILPOINT=shard-flushed:1:1:full");
-  EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
-  EXPECT_THAT(outcome.output, HasSubstr("no checkpoint of step 3: rank 1: "));
-  EXPECT_THAT(outcome.output, HasSubstr("1 checkpoints could not be written"));
-  EXPECT_EQ(valid_ones().front().manifest->step, 14);
-  expect_that_it_ends_as_if_unbroken();
-}
-
-TEST_F(CheckpointJob, WithoutItsLastCheckpointARunDoesNotEndWell) {
-  const Outcome outcome = train(2, "--save_steps 99", "LOCKSTEP_FAILPOINT=before-rename:0:1:full");
-  EXPECT_EQ(outcome.exit_code, kStorage) << outcome.output;
-  EXPECT_TRUE(fs::exists(run_folder() + "/all_results.json"));
 }
 
 TEST_F(CheckpointJob, TheBestModelComesBackWithTheCheckpoint) {
@@ -224,18 +191,6 @@ TEST_F(CheckpointJob, TheBestModelComesBackWithTheCheckpoint) {
   const Outcome outcome = train(1, best + kResume);
   EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
   EXPECT_EQ(fs::file_size(run_folder() + "/model.safetensors"), kept.size());
-}
-
-TEST_F(CheckpointJob, AFullDiskCostsCheckpointsAndNotTheTraining) {
-  const std::string disk = world_->path("disk");
-  fs::create_directories(disk);
-  LOCKSTEP_NEEDS("mount", mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=3m") == 0, "this user may not mount a tmpfs");
-  std::ofstream(disk + "/ballast") << std::string(2'300'000, 'x');
-  const Outcome full = train(2, "", "", disk + "/run");
-  EXPECT_EQ(full.exit_code, kStorage) << full.output;
-  EXPECT_THAT(full.output, HasSubstr("no checkpoint of step 3: "));
-  EXPECT_THAT(full.output, HasSubstr("trained 14 steps"));
-  EXPECT_EQ(umount(disk.c_str()), 0);
 }
 
 }  // namespace

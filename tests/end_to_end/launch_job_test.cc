@@ -188,5 +188,12 @@ TEST_F(LaunchedJob, TheProgramThatLaunchesLoadsNeitherLibTorchNorMpi) {
     EXPECT_THAT(libraries, Not(HasSubstr(library)));
 }
 
+TEST_F(LaunchedJob, TheProgramThatExportsLoadsNeitherLibTorchNorMpi) {
+  const std::string libraries = tests::run("ldd " + quoted(tests::environment("LOCKSTEP_BINARY") + "-export")).output;
+  EXPECT_THAT(libraries, HasSubstr("hdf5"));
+  for (const char* library : {"torch", "libmpi"})
+    EXPECT_THAT(libraries, Not(HasSubstr(library)));
+}
+
 }  // namespace
 }  // namespace lockstep

@@ -81,7 +81,7 @@ class Resume : public testing::Test {
     Trainer trainer(options, plan, data, threads, *job_, model, history);
     const std::vector<TensorShape> tensors = tensors_of(model.layout());
     if (start) trainer.restore(*start->manifest, load_state(*job_, *start, tensors));
-    CheckpointSaver saver(*job_, {folder_, "run", 1, {}, tensors, options.save_total_limit});
+    CheckpointSaver saver(*job_, {folder_, "run", 1, {}, tensors, options.save_total_limit, {}});
     trainer.save_with(saver);
     Trained trained;
     int64_t done = start ? start->manifest->step : 0;

@@ -9,7 +9,7 @@
 #include "launcher/checkpoint/ledger.h"
 #include "launcher/checkpoint/shard.h"
 #include "launcher/checkpoint/store.h"
-#include "tests/support/process.h"
+#include "tests/end_to_end/program.h"
 #include "tests/support/require.h"
 
 namespace lockstep {
@@ -244,6 +244,18 @@ TEST_F(Checkpoints, WhatWasLeftUnfinishedIsRemovedAndNothingElse) {
   fs::create_directories(folder_.path() / "checkpoint-4");
   remove_unfinished(folder_.path());
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 2);
+}
+
+TEST_F(Checkpoints, APinnedOneIsNeverRemoved) {
+  for (const int64_t step : {1, 2, 3})
+    write_checkpoint(run_folder(), step, 1);
+  std::ofstream(run_folder() / "checkpoint-1" / "pinned");
+  EXPECT_THAT(names(surplus(list_checkpoints(run_folder()), "run", 1, -1)), ElementsAre("checkpoint-2"));
+  EXPECT_THAT(tests::lockstep("list " + run_folder().string()).output,
+              testing::ContainsRegex("checkpoint-1 .*: complete, pinned\n$"));
+  write_checkpoint(run_folder(), 1, 2, "another");
+  EXPECT_EQ(read_checkpoint(run_folder() / "checkpoint-1").manifest->run, "another");
+  EXPECT_EQ(problem_of_all(run_folder() / "checkpoint-1.pinned-1"), "");
 }
 
 TEST_F(Checkpoints, SurplusLeavesTheNewestTheBestAndWhatOthersWrote) {

@@ -79,6 +79,19 @@ TEST_F(Report, TrainerStateHasHuggingFacesKeys) {
   EXPECT_EQ(state["log_history"][4]["train_runtime"], 60.0);
 }
 
+TEST_F(Report, TrainerStateNamesTheBestModelsCheckpointIfThereIsOne) {
+  const tests::TemporaryFolder run;
+  report_.options.output_dir = run.path();
+  const auto named = [&](const nlohmann::json& state) { return state["best_model_checkpoint"]; };
+  EXPECT_TRUE(named(trainer_state_json(report_, history_, summary_)).is_null());
+  EXPECT_TRUE(named(interim_trainer_state_json(report_, history_, summary_)).is_null());
+  summary_.steps = summary_.best.step();  // the checkpoint that this is written for
+  EXPECT_EQ(named(interim_trainer_state_json(report_, history_, summary_)), run / "checkpoint-188");
+  EXPECT_TRUE(named(trainer_state_json(report_, history_, summary_)).is_null()) << "it could not be written";
+  std::filesystem::create_directory(run / "checkpoint-188");
+  EXPECT_EQ(named(trainer_state_json(report_, history_, summary_)), run / "checkpoint-188");
+}
+
 TEST_F(Report, AllResultsDescribeTheDeliveredModel) {
   const nlohmann::json results = all_results_json(report_, history_, summary_);
   EXPECT_EQ(results["eval_loss"], 0.29);
@@ -91,6 +104,20 @@ TEST_F(Report, TheTableMarksTheBestAndShowsPublishedValuesBeside) {
       results_table("heading", history_.evaluations(), 188, {{2, {0.2896, 0.8750, 0.8867, 0.8808, 0.8800}}});
   EXPECT_NE(table.find("*  1.00     188"), std::string::npos) << table;
   EXPECT_NE(table.find("0.2896    0.8750    0.8867    0.8808    0.8800"), std::string::npos) << table;
+}
+
+TEST_F(Report, WhatAFullDiskDidNotTakeOfTheHistoryFollowsLater) {
+  const tests::TemporaryFolder folder;
+  const std::filesystem::path file = folder / "metrics.jsonl";
+  std::filesystem::create_symlink("/dev/full", file);
+  RunHistory history(folder.path());
+  history.add(TrainRecord{20, 0.1, 0.69314, 2.5, 1e-5});
+  std::filesystem::remove(file);
+  history.add(TrainRecord{40, 0.2, 0.69314, 2.5, 1e-5});
+  history.add(TrainRecord{60, 0.3, 0.69314, 2.5, 1e-5});
+  const std::string lines = tests::read_file(file);
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 3);
+  EXPECT_EQ(nlohmann::json::parse(lines.substr(0, lines.find('\n')))["step"], 20);
 }
 
 TEST_F(Report, HistoryIsWrittenThroughAsItComes) {

@@ -14,7 +14,7 @@
 namespace lockstep::model {
 namespace {
 
-constexpr uint64_t kSeed = 11;
+constexpr uint64_t kMaskSeed = 11;
 
 DistilBert tiny_model_in(Precision precision) {
   DistilBert model(tiny_config(), "cpu", precision);
@@ -46,8 +46,8 @@ TEST_F(BFloat16, LogitsAreThoseOfFloatButForRoundings) {
 }
 
 TEST_F(BFloat16, EveryGradientIsThatOfFloatButForRoundings) {
-  EXPECT_NEAR(mixed_.forward_backward(batch_.input(), kSeed, 5, 1),
-              exact_.forward_backward(batch_.input(), kSeed, 5, 1), 5e-2);
+  EXPECT_NEAR(mixed_.forward_backward(batch_.input(), kMaskSeed, 5, 1),
+              exact_.forward_backward(batch_.input(), kMaskSeed, 5, 1), 5e-2);
   for (const ParameterSlot& slot : exact_.layout().slots) {
     if (slot.name.ends_with("k_lin.bias")) continue;  // truly zero: both are rounding
     const auto mixed = mixed_.gradients().subspan(slot.offset, slot.size);
@@ -58,7 +58,7 @@ TEST_F(BFloat16, EveryGradientIsThatOfFloatButForRoundings) {
 TEST_F(BFloat16, ParametersKeepTheirFloats) {
   EXPECT_EQ(parameters_of(mixed_), parameters_of(exact_));
   AdamW optimizer(mixed_, {});
-  mixed_.forward_backward(batch_.input(), kSeed, 5, 1);
+  mixed_.forward_backward(batch_.input(), kMaskSeed, 5, 1);
   const std::vector<float> before = parameters_of(mixed_);
   optimizer.step(1e-6);  // far less than the last bit of a bf16 weight
   const std::vector<float> after = parameters_of(mixed_);
@@ -69,7 +69,7 @@ TEST_F(BFloat16, ParametersKeepTheirFloats) {
 
 TEST_F(BFloat16, AnUpdateReachesTheLayers) {
   AdamW optimizer(mixed_, {});
-  mixed_.forward_backward(batch_.input(), kSeed, 5, 1);
+  mixed_.forward_backward(batch_.input(), kMaskSeed, 5, 1);
   optimizer.step(1e-2);
   DistilBert other = tiny_model_in(Precision::kBFloat16);
   other.set_parameters(parameters_of(mixed_));
@@ -87,8 +87,8 @@ TEST(BFloat16Training, ThirtyStepsFollowThoseOfFloatAndLearn) {
   for (DistilBert* model : {&exact, &mixed})
     model->initialize(3, false);
   for (int64_t step = 0; step < 30; ++step) {
-    const double expected = exact.forward_backward(batch.input(), kSeed, step, 0.25);
-    last = mixed.forward_backward(batch.input(), kSeed, step, 0.25);
+    const double expected = exact.forward_backward(batch.input(), kMaskSeed, step, 0.25);
+    last = mixed.forward_backward(batch.input(), kMaskSeed, step, 0.25);
     if (step == 0) first = last;
     EXPECT_NEAR(last, expected, 0.01 * first) << "step " << step;
     exact_optimizer.step(2e-3);
@@ -99,8 +99,8 @@ TEST(BFloat16Training, ThirtyStepsFollowThoseOfFloatAndLearn) {
 
 TEST_F(BFloat16, GivesTheSameBitsAgain) {
   DistilBert again = tiny_model_in(Precision::kBFloat16);
-  mixed_.forward_backward(batch_.input(), kSeed, 5, 1);
-  again.forward_backward(batch_.input(), kSeed, 5, 1);
+  mixed_.forward_backward(batch_.input(), kMaskSeed, 5, 1);
+  again.forward_backward(batch_.input(), kMaskSeed, 5, 1);
   EXPECT_TRUE(std::ranges::equal(mixed_.gradients(), again.gradients()));
 }
 
@@ -112,12 +112,12 @@ TEST_F(BFloat16, NothingComesFromRowsBeyondTheBatch) {
   for (int64_t example = 0; example < 10; ++example)
     large.add(example, 15, 1);
   used.set_parameters(std::vector<float>(parameters.size(), std::nanf("")));
-  used.forward_backward(large.input(), kSeed, 4, 1);
+  used.forward_backward(large.input(), kMaskSeed, 4, 1);
   used.set_parameters(parameters);
   used.zero_gradients();
   EXPECT_EQ(used.logits(batch_.input()), mixed_.logits(batch_.input()));
-  used.forward_backward(batch_.input(), kSeed, 5, 1);
-  mixed_.forward_backward(batch_.input(), kSeed, 5, 1);
+  used.forward_backward(batch_.input(), kMaskSeed, 5, 1);
+  mixed_.forward_backward(batch_.input(), kMaskSeed, 5, 1);
   EXPECT_TRUE(std::ranges::equal(used.gradients(), mixed_.gradients()));
 }
 

@@ -120,12 +120,12 @@ int verdict(ControlPlane& control, bool passed) {
   return failed_ranks > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-MpiEnvironment* environment = nullptr;  // main()'s
+MpiEnvironment* mains_environment = nullptr;  // main()'s
 
 }  // namespace
 
 MpiEnvironment& lockstep::tests::mpi() {
-  return *environment;
+  return *mains_environment;
 }
 
 int main(int argc, char** argv) {
@@ -135,7 +135,7 @@ int main(int argc, char** argv) {
   int rank = -1;
   try {
     MpiEnvironment mpi;
-    environment = &mpi;
+    mains_environment = &mpi;
     rank = mpi.rank();
     listen(rank);
     const auto control = lockstep::dist::make_control_plane();

@@ -1,0 +1,25 @@
+#include "launcher/light_command.h"
+
+#include <cstdio>
+#include <exception>
+
+#include "launcher/command_line.h"
+#include "launcher/errors.h"
+
+namespace lockstep {
+
+int run_light(const CommandFacts& command, LightCommand run, const std::vector<std::string>& arguments) {
+  try {
+    refuse_ranks(command);
+    return run(arguments);
+  } catch (const HelpRequested& help) {
+    std::fputs(help.text.c_str(), stdout);
+    return kDone;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    const auto* own = dynamic_cast<const ProgramError*>(&error);
+    return own != nullptr ? own->exit_code() : kFailure;
+  }
+}
+
+}  // namespace lockstep

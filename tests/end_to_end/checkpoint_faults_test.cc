@@ -1,0 +1,149 @@
+// Runs that write checkpoints and are asked to stop, or meet a slow or full disk, or NaN.
+#include <gmock/gmock.h>
+#include <sys/mount.h>
+
+#include <thread>
+
+#include "data/sampler.h"
+#include "tests/end_to_end/checkpoint_job.h"
+#include "tests/support/require.h"
+
+namespace lockstep {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::EndsWith;
+using testing::HasSubstr;
+using tests::becomes_true;
+using tests::CheckpointJob;
+using tests::Outcome;
+
+TEST_F(CheckpointJob, AStopOnRequestSavesAndSaysHowToGoOn) {
+  const auto job = launch(2, {"--save_strategy", "epoch"});
+  ASSERT_TRUE(comes_to_train()) << job->output();
+  job->signal(SIGINT);
+  EXPECT_EQ(job->exit_code(), kStopped);
+  EXPECT_THAT(job->output(), EndsWith("to go on: the same command with --resume_from_checkpoint auto\n"));
+  ASSERT_FALSE(valid_ones().empty());
+  const int64_t step = valid_ones().front().manifest->step;
+  EXPECT_THAT(job->output(), HasSubstr("stopped on request after step " + std::to_string(step) + " of"));
+}
+
+TEST_F(CheckpointJob, AStopOnRequestInAnyPhaseLeavesACheckpointOfTheStepThatAllStoppedAfter) {
+  for (const char* point : {"loaded:1:1", "step:1:5", "evaluating:0:1", "evaluating:0:4", "snapshot:1:1",
+                            "shard-middle:1:2", "collected:0:1", "before-manifest:0:1", "after-rename:0:2"}) {
+    SCOPED_TRACE(point);
+    fs::remove_all(run_folder());
+    const Outcome stopped = train(2, "", "LOCKSTEP_FAILPOINT=" + std::string(point) + ":usr1");
+    EXPECT_EQ(stopped.exit_code, kStopped) << stopped.output;
+    ASSERT_FALSE(valid_ones().empty());
+    EXPECT_EQ(valid_ones().size(), list_checkpoints(run_folder()).size());
+    const std::string step = std::to_string(valid_ones().front().manifest->step);
+    EXPECT_THAT(stopped.output, HasSubstr("stopped on request after step " + step + " of 14;"));
+    expect_that_it_ends_as_if_unbroken();
+  }
+}
+
+TEST_F(CheckpointJob, AStopOnRequestAfterTheLastStepChangesNothing) {
+  EXPECT_EQ(train(2, "", "LOCKSTEP_FAILPOINT=trained:1:1:usr1").exit_code, kDone);
+  EXPECT_EQ(model() == unbroken_model(), true);
+  EXPECT_EQ(valid_ones().front().manifest->step, 14);
+}
+
+TEST_F(CheckpointJob, TermLetsACommitEndAndNoOtherBegin) {
+  const Outcome ended = train(1, "", "LOCKSTEP_FAILPOINT=before-manifest:0:2:term");
+  EXPECT_EQ(ended.exit_code, 128 + SIGTERM) << ended.output;
+  ASSERT_EQ(list_checkpoints(run_folder()).size(), 2u);
+  EXPECT_EQ(valid_ones().size(), 2u) << "the second was being committed";
+}
+
+TEST_F(CheckpointJob, TermInTheMiddleOfAShardDropsIt) {
+  const Outcome ended = train(2, "", "LOCKSTEP_FAILPOINT=shard-middle:1:4:term");
+  EXPECT_EQ(ended.exit_code, 128 + SIGTERM) << ended.output;
+  EXPECT_EQ(valid_ones().size(), 1u);
+  expect_that_it_ends_as_if_unbroken();
+}
+
+TEST_F(CheckpointJob, ASecondTermDoesNotWaitForTheCommit) {
+  EXPECT_EQ(train(1, "", "LOCKSTEP_FAILPOINT=before-manifest:0:2:term-twice").exit_code, 128 + SIGTERM);
+  EXPECT_EQ(list_checkpoints(run_folder()).size(), 1u);
+}
+
+TEST_F(CheckpointJob, StepsGoOnWhileAShardIsFlushed) {
+  const Outcome outcome = train(2, "", "LOCKSTEP_FAILPOINT=flush:1:1:slow");
+  EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
+  for (const char* step : {"6", "9", "12"})  // the shard of step 3 is 3 s late, and a step takes milliseconds
+    EXPECT_THAT(outcome.output,
+                HasSubstr(std::string("no checkpoint of step ") + step + ": that of step 3 is still being written"));
+  EXPECT_THAT(outcome.output, HasSubstr("3 checkpoints were left out"));
+  EXPECT_EQ(valid_ones().size(), 2u);
+}
+
+TEST_F(CheckpointJob, NanOnOneRankIsNamedAndNeverSaved) {
+  const TrainingData data = world_->training_data();
+  const int64_t example = data::epoch_order(data.train_examples, 42, 0).at(4 * 8 + 3);  // of the fifth step
+  const Outcome outcome = train(2, "", "LOCKSTEP_NAN_EXAMPLE=" + std::to_string(example));
+  EXPECT_EQ(outcome.exit_code, kNumeric) << outcome.output;
+  EXPECT_THAT(outcome.output,
+              testing::ContainsRegex("step 5: loss [-0-9.]+, gradient norm -?nan \\(rank [01]: examples " +
+                                     std::to_string(example) + "\\); the update was withheld"));
+  EXPECT_EQ(valid_ones().front().manifest->step, 3);
+  EXPECT_EQ(list_checkpoints(run_folder()).size(), 1u);
+}
+
+TEST_F(CheckpointJob, AFailedSaveIsToldAndTheTrainingGoesOn) {
+  const Outcome outcome = train(2, "", "LOCKSTEP_FAILPOINT=shard-flushed:1:1:full");
+  EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("no checkpoint of step 3: rank 1: "));
+  EXPECT_THAT(outcome.output, HasSubstr("1 checkpoints could not be written"));
+  EXPECT_EQ(valid_ones().front().manifest->step, 14);
+  expect_that_it_ends_as_if_unbroken();
+}
+
+TEST_F(CheckpointJob, WithoutItsLastCheckpointARunDoesNotEndWell) {
+  const Outcome outcome = train(2, "--save_steps 99", "LOCKSTEP_FAILPOINT=before-rename:0:1:full");
+  EXPECT_EQ(outcome.exit_code, kStorage) << outcome.output;
+  EXPECT_TRUE(fs::exists(run_folder() + "/all_results.json"));
+}
+
+TEST_F(CheckpointJob, AFullDiskCostsCheckpointsAndNotTheTraining) {
+  const std::string disk = world_->path("disk");
+  fs::create_directories(disk);
+  LOCKSTEP_NEEDS("mount", mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=3m") == 0, "this user may not mount a tmpfs");
+  std::ofstream(disk + "/ballast") << std::string(2'300'000, 'x');
+  const Outcome full = train(2, "", "", disk + "/run");
+  EXPECT_EQ(full.exit_code, kStorage) << full.output;
+  EXPECT_THAT(full.output, HasSubstr("no checkpoint of step 3: "));
+  EXPECT_THAT(full.output, HasSubstr("trained 14 steps"));
+  EXPECT_EQ(umount(disk.c_str()), 0);
+}
+
+TEST_F(CheckpointJob, ADiskThatFillsUpInTheMiddleOfAShardCostsThatCheckpoint) {
+  const std::string disk = world_->path("filling_disk"), run = disk + "/run";
+  fs::create_directories(disk);
+  LOCKSTEP_NEEDS("mount", mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=4m") == 0, "this user may not mount a tmpfs");
+  Outcome outcome;
+  std::thread training([&] { outcome = train(1, "", "LOCKSTEP_FAILPOINT=shard-open:0:2:slow", run); });
+  const auto second_shard_is_open = [&] {
+    for (const auto& entry : fs::directory_iterator(run, ignored_))
+      if (entry.path().filename().string().starts_with(".checkpoint-6.writing-") && !fs::is_empty(entry.path()))
+        return true;
+    return false;
+  };
+  EXPECT_TRUE(becomes_true(second_shard_is_open, tests::kPatience));
+  // Less than a shard is left, and more than the model and the results need at the end.
+  std::ofstream(disk + "/ballast") << std::string(fs::space(disk).available - 290'000, 'x');
+  training.join();
+  EXPECT_EQ(outcome.exit_code, kStorage) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("no checkpoint of step 6: rank 0: cannot write "));
+  EXPECT_THAT(outcome.output, HasSubstr("No space left on device"));
+  EXPECT_THAT(outcome.output, HasSubstr("trained 14 steps"));
+  const std::vector<StoredCheckpoint> stored = list_checkpoints(run);
+  ASSERT_EQ(stored.size(), 1u);
+  EXPECT_EQ(stored.front().manifest->step, 3);
+  EXPECT_EQ(problem_with(stored.front(), true), std::nullopt);
+  EXPECT_EQ(umount(disk.c_str()), 0);
+}
+
+}  // namespace
+}  // namespace lockstep
