@@ -40,7 +40,7 @@ class Bundle : public testing::Test {
 
   /// A torch package's folder that says it is `version` and holds empty `libraries`.
   std::string torch_folder(const std::string& version, const std::vector<std::string>& libraries) const {
-    const std::string folder = folder_ / "site/torch";
+    std::string folder = folder_ / "site/torch";
     fs::create_directories(folder + "/lib");
     std::ofstream(folder + "/version.py") << "__version__ = '" << version << "'\n";
     for (const std::string& library : libraries)
@@ -119,7 +119,7 @@ class BundleTrains : public Bundle {
 
   /// In ssh's place: the host is this machine again, and no variable is passed on.
   std::string agent_to_a_bare_shell() const {
-    const std::string agent = folder_ / "agent";
+    std::string agent = folder_ / "agent";
     std::ofstream(agent) << "#!/bin/sh\nshift\nexec env -i PATH=/usr/bin:/bin OMPI_MCA_pml=ucx sh -c \"$*\"\n";
     fs::permissions(agent, fs::perms::owner_all);
     return agent;

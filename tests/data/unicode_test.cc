@@ -7,7 +7,7 @@ namespace {
 
 std::string replaced(std::string_view bytes, int64_t expected_replacements) {
   int64_t replacements = -1;
-  const std::string text = to_valid_utf8(bytes, &replacements);
+  std::string text = to_valid_utf8(bytes, &replacements);
   EXPECT_EQ(replacements, expected_replacements);
   return text;
 }
