@@ -25,7 +25,7 @@ void end_now() {
   std::raise(SIGTERM);
 }
 
-void note_request(int) {
+void note_termination(int) {
   const int error = errno;
   if (++requests > 1) end_now();
   // One byte always fits into an empty pipe.
@@ -50,7 +50,7 @@ void take_termination() {
   to_watcher = ends[1];
   std::thread(watch, ends[0]).detach();
   struct sigaction action {};
-  action.sa_handler = note_request;
+  action.sa_handler = note_termination;
   action.sa_flags = SA_RESTART;
   if (sigaction(SIGTERM, &action, nullptr) != 0)
     throw std::system_error(errno, std::generic_category(), "cannot listen for SIGTERM");
