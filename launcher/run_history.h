@@ -28,6 +28,7 @@ struct TrainRecord {
   double learning_rate = 0;
   Throughput per_second = {};                        // mean since the record before
   std::optional<double> exposed_communication = {};  // seconds a step, mean since the record before; none with one rank
+  std::vector<double> rank_seconds = {};             // a step, every rank's own, likewise
 };
 
 struct EvalRecord {

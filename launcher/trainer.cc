@@ -59,7 +59,8 @@ Trainer::Trainer(const TrainOptions& options, const RunPlan& plan, const Trainin
       sync_(model, job.gradients(), {options.ddp_bucket_cap_mb, options.ddp_comm_hook == "bf16"}),
       trace_(job, std::filesystem::path(options.output_dir) / "profile.json", options.profile),
       best_(options.metric_for_best_model, options.early_stopping_patience, options.early_stopping_threshold),
-      progress_(style_for(options, job), "training", plan.total_steps, "steps") {}
+      progress_(style_for(options, job), "training", plan.total_steps, "steps"),
+      hosts_(job.control().gather(job.environment().host())) {}
 
 TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& after_step,
                           const StopQuestion& stop_requested) {
@@ -94,6 +95,7 @@ TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& aft
 }
 
 StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
+  const auto began = std::chrono::steady_clock::now();
   failpoint("step");
   trace_.begin_step(step_ + 1 - first_step_);
   job_.activity().begin_step(step_ + 1);
@@ -108,9 +110,15 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
     stats.tokens += length_of(example);
   const auto share = data::share_of_rank(global_batch, work, job_.rank(), job_.world_size());
   const double local_loss = forward_backward(share, 1.0 / static_cast<double>(stats.examples));
+  const std::chrono::duration<double> own_time = std::chrono::steady_clock::now() - began;
   finish_reductions();
-  const auto sums = job_.control().sum(std::vector<double>{
-      local_loss, sync_.exposed_seconds(), asked_to_stop() ? 1.0 : 0.0, saver_ != nullptr ? saver_->vote() : 0.0});
+  std::vector<double> sums = {local_loss, sync_.exposed_seconds(), asked_to_stop() ? 1.0 : 0.0,
+                              saver_ != nullptr ? saver_->vote() : 0.0};
+  constexpr int kRankSeconds = 4;  // from here on one of each rank
+  sums.resize(static_cast<size_t>(kRankSeconds + job_.world_size()));
+  sums[static_cast<size_t>(kRankSeconds + job_.rank())] = own_time.count();
+  sums = job_.control().sum(std::move(sums));
+  stats.rank_seconds.assign(sums.begin() + kRankSeconds, sums.end());
   stats.loss = sums[0] / static_cast<double>(stats.examples);
   stats.exposed_seconds = sums[1] / job_.world_size();
   stopping_ = sums[2] > 0;
@@ -184,12 +192,23 @@ void Trainer::observe(const StepStats& stats) {
                                          smoothed_loss_, plan_.epoch_at(stats.step), plan_.epoch_at(plan_.total_steps),
                                          speed.samples, speed.tokens, stats.learning_rate));
   last_ = stats;
+  if (const auto straggler = stragglers_.observe(stats.rank_seconds)) warn_of(*straggler);
   if (stats.step % options_.logging_steps == 0) log_last_step();
+}
+
+void Trainer::warn_of(const Stragglers::Straggler& straggler) const {
+  if (!job_.is_main()) return;
+  log_warning(
+      formatted("rank %d (%s) keeps the others waiting: it takes %.0f ms for its part of a step, they take %.0f ms. "
+                "Look for other work, a hot GPU or a slow disk there",
+                straggler.rank, hosts_.at(static_cast<size_t>(straggler.rank)).c_str(), 1000 * straggler.seconds,
+                1000 * straggler.others_seconds));
 }
 
 void Trainer::log_last_step() {
   TrainRecord record{last_.step, plan_.epoch_at(last_.step), since_log_.loss(), last_.grad_norm, last_.learning_rate};
   record.per_second = per_second(since_log_);
+  record.rank_seconds = stragglers_.take_means();
   if (job_.world_size() > 1) record.exposed_communication = since_log_.exposed_seconds();
   history_.add(record);
   since_log_ = {.began = progress_.seconds()};

@@ -21,6 +21,7 @@
 #include "launcher/progress.h"
 #include "launcher/run_history.h"
 #include "launcher/run_plan.h"
+#include "launcher/stragglers.h"
 #include "launcher/trace.h"
 #include "model/optimizer.h"
 
@@ -43,7 +44,8 @@ struct StepStats {
   double loss = 0;                                              // mean over the global batch
   double grad_norm = std::numeric_limits<double>::quiet_NaN();  // until it is known
   double learning_rate = 0;
-  double exposed_seconds = 0;  // that it stood still for gradients on their way; mean over ranks
+  double exposed_seconds = 0;        // that it stood still for gradients on their way; mean over ranks
+  std::vector<double> rank_seconds;  // every rank's own time for it, without waiting for others
 };
 
 struct TrainSummary {
@@ -100,6 +102,7 @@ class Trainer {
   void finish_reductions();
   void observe(const StepStats& stats);
   void log_last_step();
+  void warn_of(const Stragglers::Straggler& straggler) const;
   void evaluate(const ModelPublisher& publish);
   void publish_model(const ModelPublisher& publish);
   /// Notes what this rank does from now on, for the case that it hangs.
@@ -140,6 +143,8 @@ class Trainer {
   CheckpointSaver* saver_ = nullptr;
   StateDescriber describe_;
   StepStats last_;
+  Stragglers stragglers_;
+  std::vector<std::string> hosts_;  // rank 0's: of all ranks
 
   /// Sums over the steps that go into one record.
   struct Window {

@@ -38,7 +38,10 @@ void failpoint(const char* name) {
   const std::string wish = variable("LOCKSTEP_FAILPOINT", "");
   const std::string place = std::string(name) + ":" + variable("OMPI_COMM_WORLD_RANK", "0") + ":";
   if (!wish.starts_with(place)) return;
-  if (++hits == std::stoi(wish.substr(place.size()))) act(wish.substr(wish.rfind(':') + 1), name);
+  const int from = std::stoi(wish.substr(place.size()));
+  const std::string action = wish.substr(wish.rfind(':') + 1);
+  if (++hits >= from && action == "lag") std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  if (hits == from) act(action, name);
 }
 
 double failpoint_factor(std::span<const int64_t> examples) {

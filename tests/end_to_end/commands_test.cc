@@ -89,6 +89,16 @@ TEST_F(Commands, RanksSayForHowLongTheyStoodStillForGradients) {
   const std::string metrics = tests::read_file(run_folder() + "/metrics.jsonl");
   const auto first = nlohmann::json::parse(metrics.substr(0, metrics.find('\n')));
   EXPECT_GT(first["exposed_communication_s"], 0) << first;
+  EXPECT_EQ(first["rank_seconds"].size(), 2U) << first;
+}
+
+TEST_F(Commands, ARankThatKeepsTheOthersWaitingIsNamed) {
+  setenv("LOCKSTEP_FAILPOINT", "step:1:1:lag", 1);  // 0.2 s in each step
+  const Outcome outcome = mpirun(2, train_arguments("slow") + " --max_steps 20");
+  unsetenv("LOCKSTEP_FAILPOINT");
+  EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
+  EXPECT_THAT(outcome.output,
+              testing::ContainsRegex("rank 1 .[^)]+. keeps the others waiting: it takes 2[0-9][0-9] ms"));
 }
 
 TEST_F(Commands, EvaluateGivesTheNumbersOfTheRun) {
