@@ -73,8 +73,7 @@ class TokenizerParity : public testing::Test {
   }
 
   fs::path scratch_folder(const std::string& name) {
-    fs::path folder =
-        fs::path(testing::TempDir()) / ("tokenizer_parity." + std::to_string(::getpid()) + "." + name);
+    fs::path folder = fs::path(testing::TempDir()) / ("tokenizer_parity." + std::to_string(::getpid()) + "." + name);
     fs::create_directories(folder);
     return folder;
   }
