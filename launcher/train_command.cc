@@ -10,7 +10,7 @@
 #include "launcher/commands.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
-#include "launcher/job_end.h"
+#include "launcher/job_deadline.h"
 #include "launcher/log.h"
 #include "launcher/model_folder.h"
 #include "launcher/replicas.h"
@@ -216,10 +216,10 @@ void restore(Job& job, const TrainInputs& in, const StoredCheckpoint& start, mod
 }
 
 /// Rank 0's, whose answer is everybody's: other hosts may not know, or have other clocks.
-JobEnd job_end(const Job& job, int64_t parameters) {
+JobDeadline deadline_of(const Job& job, int64_t parameters) {
   constexpr double kStateBytes = 12, kSlowDisk = 50e6;  // of each parameter; a second
-  return JobEnd(job.is_main() ? end_of_slurm_job() : std::nullopt,
-                static_cast<double>(parameters) * kStateBytes / kSlowDisk, JobEnd::Clock::now());
+  return JobDeadline(job.is_main() ? end_of_slurm_job() : std::nullopt,
+                     static_cast<double>(parameters) * kStateBytes / kSlowDisk, JobDeadline::Clock::now());
 }
 
 int train(Job& job, const std::vector<std::string>& arguments) {
@@ -250,19 +250,19 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   Trainer trainer(in.options, in.plan, in.data, in.threads, job, model, history);
   if (start) restore(job, in, *start, model, trainer);
   std::optional<CheckpointSaver> saver;
-  JobEnd end = job_end(job, model.layout().size);
+  JobDeadline deadline = deadline_of(job, model.layout().size);
   if (in.options.save_strategy != "no") {
     saver.emplace(job, checkpoint_facts(job, in, model.layout(), start));
     trainer.save_with(*saver, [&](const TrainSummary& summary) {
-      end.save_began(JobEnd::Clock::now());
+      deadline.save_began(JobDeadline::Clock::now());
       return interim_trainer_state_json(report_of(in, job, model), history, summary).dump(2) + "\n";
     });
   }
   const auto publish = [&] { write_model_files(model, *in.tokenizer, in.options.output_dir); };
   const auto note_saves = [&](const StepStats&) {
-    if (saver) end.saves_written(saver->counts().written, JobEnd::Clock::now());
+    if (saver) deadline.saves_written(saver->counts().written, JobDeadline::Clock::now());
   };
-  const auto has_to_stop = [&] { return end.is_near(JobEnd::Clock::now()) || stop_requested(); };
+  const auto has_to_stop = [&] { return deadline.is_near(JobDeadline::Clock::now()) || stop_requested(); };
   const TrainSummary summary = trainer.run(publish, note_saves, has_to_stop);
   failpoint("trained");
   job.activity().phase("writing results", dist::Pace::kOpen);

@@ -8,12 +8,12 @@ namespace lockstep {
 
 /// When a batch job that knows its end has to stop, so that a checkpoint is written before. One per process that asks;
 /// not thread-safe.
-class JobEnd {
+class JobDeadline {
  public:
   using Clock = std::chrono::system_clock;
 
   /// `end`: none is never. `save_seconds`: how long a save is expected to take as long as none has been seen.
-  JobEnd(std::optional<Clock::time_point> end, double save_seconds, Clock::time_point now);
+  JobDeadline(std::optional<Clock::time_point> end, double save_seconds, Clock::time_point now);
 
   /// A checkpoint is begun, and: so many have been written since the start of the run. Of what is written beside the
   /// training, the time is that until it is noticed.
@@ -34,6 +34,6 @@ class JobEnd {
 };
 
 /// SLURM_JOB_END_TIME, in seconds since 1970; none outside Slurm, or if it is no number.
-std::optional<JobEnd::Clock::time_point> end_of_slurm_job();
+std::optional<JobDeadline::Clock::time_point> end_of_slurm_job();
 
 }  // namespace lockstep

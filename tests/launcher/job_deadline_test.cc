@@ -1,4 +1,4 @@
-#include "launcher/job_end.h"
+#include "launcher/job_deadline.h"
 
 #include <gtest/gtest.h>
 
@@ -7,28 +7,28 @@
 namespace lockstep {
 namespace {
 
-JobEnd::Clock::time_point at(double seconds) {
-  return JobEnd::Clock::time_point(std::chrono::milliseconds(static_cast<int64_t>(1000 * seconds)));
+JobDeadline::Clock::time_point at(double seconds) {
+  return JobDeadline::Clock::time_point(std::chrono::milliseconds(static_cast<int64_t>(1000 * seconds)));
 }
 
 /// The first whole second at which a job that asks every second has to stop.
-int stop_of(JobEnd end, int from = 1) {
+int stop_of(JobDeadline end, int from = 1) {
   while (!end.is_near(at(from)))
     ++from;
   return from;
 }
 
-TEST(JobEnd, LeavesHalfAMinuteTwoSavesAndTwoSteps) {
-  EXPECT_EQ(stop_of(JobEnd(at(1000), 0, at(0))), 968);
-  EXPECT_EQ(stop_of(JobEnd(at(1000), 50, at(0))), 868);
+TEST(JobDeadline, LeavesHalfAMinuteTwoSavesAndTwoSteps) {
+  EXPECT_EQ(stop_of(JobDeadline(at(1000), 0, at(0))), 968);
+  EXPECT_EQ(stop_of(JobDeadline(at(1000), 50, at(0))), 868);
 }
 
-TEST(JobEnd, OfAJobThatDoesNotKnowItIsNeverNear) {
-  EXPECT_FALSE(JobEnd(std::nullopt, 0, at(0)).is_near(at(1e9)));
+TEST(JobDeadline, OfAJobThatDoesNotKnowItIsNeverNear) {
+  EXPECT_FALSE(JobDeadline(std::nullopt, 0, at(0)).is_near(at(1e9)));
 }
 
-TEST(JobEnd, ASaveThatWasSeenCountsInPlaceOfTheGuess) {
-  JobEnd end(at(1000), 50, at(0));
+TEST(JobDeadline, ASaveThatWasSeenCountsInPlaceOfTheGuess) {
+  JobDeadline end(at(1000), 50, at(0));
   end.save_began(at(1));
   end.saves_written(0, at(2));  // still being written
   end.saves_written(1, at(11));
@@ -36,13 +36,13 @@ TEST(JobEnd, ASaveThatWasSeenCountsInPlaceOfTheGuess) {
   EXPECT_EQ(stop_of(end), 948);
 }
 
-TEST(JobEnd, TheLongestStepCounts) {
-  JobEnd end(at(1000), 0, at(0));
+TEST(JobDeadline, TheLongestStepCounts) {
+  JobDeadline end(at(1000), 0, at(0));
   EXPECT_FALSE(end.is_near(at(100)));
   EXPECT_EQ(stop_of(end, 101), 770);
 }
 
-TEST(JobEnd, IsWhatSlurmSays) {
+TEST(JobDeadline, IsWhatSlurmSays) {
   setenv("SLURM_JOB_END_TIME", "1700000000", 1);
   EXPECT_EQ(end_of_slurm_job(), at(1700000000));
   for (const char* none : {"", "Unknown", "0"}) {

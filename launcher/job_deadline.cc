@@ -1,4 +1,4 @@
-#include "launcher/job_end.h"
+#include "launcher/job_deadline.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -9,35 +9,35 @@ namespace {
 
 constexpr double kMarginSeconds = 30;  // for results, leaving, and the batch script
 
-double seconds_between(JobEnd::Clock::time_point begin, JobEnd::Clock::time_point end) {
+double seconds_between(JobDeadline::Clock::time_point begin, JobDeadline::Clock::time_point end) {
   return std::chrono::duration<double>(end - begin).count();
 }
 
 }  // namespace
 
-JobEnd::JobEnd(std::optional<Clock::time_point> end, double save_seconds, Clock::time_point now)
+JobDeadline::JobDeadline(std::optional<Clock::time_point> end, double save_seconds, Clock::time_point now)
     : end_(end), save_seconds_(save_seconds), asked_(now) {}
 
-void JobEnd::save_began(Clock::time_point now) {
+void JobDeadline::save_began(Clock::time_point now) {
   began_ = now;
 }
 
-void JobEnd::saves_written(int64_t count, Clock::time_point now) {
+void JobDeadline::saves_written(int64_t count, Clock::time_point now) {
   if (count > written_ && began_) save_seconds_ = seconds_between(*began_, now);
   written_ = count;
 }
 
-bool JobEnd::is_near(Clock::time_point now) {
+bool JobDeadline::is_near(Clock::time_point now) {
   longest_gap_ = std::max(longest_gap_, seconds_between(asked_, now));
   asked_ = now;
   return end_ && seconds_between(now, *end_) <= kMarginSeconds + 2 * (save_seconds_ + longest_gap_);
 }
 
-std::optional<JobEnd::Clock::time_point> end_of_slurm_job() {
+std::optional<JobDeadline::Clock::time_point> end_of_slurm_job() {
   const char* text = std::getenv("SLURM_JOB_END_TIME");
   const long long seconds = text != nullptr ? std::atoll(text) : 0;
   if (seconds <= 0) return std::nullopt;
-  return JobEnd::Clock::time_point(std::chrono::seconds(seconds));
+  return JobDeadline::Clock::time_point(std::chrono::seconds(seconds));
 }
 
 }  // namespace lockstep
