@@ -14,7 +14,7 @@ namespace lockstep {
 
 namespace {
 
-std::mutex work;  // locked while uninterrupted work goes on, and for good once this process is to end
+std::mutex unfinished_work;  // locked while uninterrupted work goes on, and for good once this process is to end
 std::atomic<int> to_watcher{-1};
 std::atomic<int> requests{0};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler must not wait for a lock");
@@ -38,7 +38,7 @@ void watch(int requests_to_end) {
   char byte = 0;
   while (read(requests_to_end, &byte, 1) < 0 && errno == EINTR) {
   }
-  work.lock();
+  unfinished_work.lock();
   end_now();
 }
 
@@ -57,15 +57,15 @@ void take_termination() {
 }
 
 UninterruptedWork::UninterruptedWork() {
-  work.lock();
+  unfinished_work.lock();
   if (requests == 0) return;
-  work.unlock();
+  unfinished_work.unlock();
   for (;;)
     pause();  // the watcher ends this process
 }
 
 UninterruptedWork::~UninterruptedWork() {
-  work.unlock();
+  unfinished_work.unlock();
 }
 
 }  // namespace lockstep

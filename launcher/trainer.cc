@@ -114,9 +114,9 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
   finish_reductions();
   std::vector<double> sums = {local_loss, sync_.exposed_seconds(), asked_to_stop() ? 1.0 : 0.0,
                               saver_ != nullptr ? saver_->vote() : 0.0};
-  constexpr int kRankSeconds = 4;  // from here on one of each rank
-  sums.resize(static_cast<size_t>(kRankSeconds + job_.world_size()));
-  sums[static_cast<size_t>(kRankSeconds + job_.rank())] = own_time.count();
+  constexpr size_t kRankSeconds = 4;  // from here on one of each rank
+  sums.resize(kRankSeconds + static_cast<size_t>(job_.world_size()));
+  sums[kRankSeconds + static_cast<size_t>(job_.rank())] = own_time.count();
   sums = job_.control().sum(std::move(sums));
   stats.rank_seconds.assign(sums.begin() + kRankSeconds, sums.end());
   stats.loss = sums[0] / static_cast<double>(stats.examples);

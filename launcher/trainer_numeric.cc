@@ -47,7 +47,7 @@ void Trainer::refuse_step(const StepStats& stats, std::span<const int64_t> share
   const std::string message = formatted(
       "step %lld: loss %g, gradient norm %g (%s); the update was withheld on all ranks. A lower --learning_rate or a "
       "warm-up (--warmup_steps 0.1) usually helps; the model in --output_dir is the one before",
-      static_cast<long long>(step_ + 1), stats.loss, stats.grad_norm, origin.c_str());
+      static_cast<long long>(step_) + 1, stats.loss, stats.grad_norm, origin.c_str());
   throw AgreedFailure(dist::Failure{0, kNumeric, job_.control().broadcast(message, 0)});
 }
 
