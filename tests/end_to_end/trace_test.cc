@@ -15,7 +15,7 @@ std::string write_larger_model(const tests::TinyWorld& world) {
   config.hidden_dim = 1024;
   model::DistilBert model(config, "cpu");
   model.initialize(7, false);
-  const std::string folder = world.path("larger_model");
+  std::string folder = world.path("larger_model");
   std::filesystem::create_directories(folder);
   model::save_weights(model, folder);
   std::filesystem::copy(world.model_folder() + "/vocab.txt", folder);

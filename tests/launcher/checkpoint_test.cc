@@ -249,7 +249,7 @@ TEST_F(Checkpoints, WhatWasLeftUnfinishedIsRemovedAndNothingElse) {
 TEST_F(Checkpoints, APinnedOneIsNeverRemoved) {
   for (const int64_t step : {1, 2, 3})
     write_checkpoint(run_folder(), step, 1);
-  std::ofstream(run_folder() / "checkpoint-1" / "pinned");
+  std::ofstream(run_folder() / "checkpoint-1" / "pinned") << "";
   EXPECT_THAT(names(surplus(list_checkpoints(run_folder()), "run", 1, -1)), ElementsAre("checkpoint-2"));
   EXPECT_THAT(tests::lockstep("list " + run_folder().string()).output,
               testing::ContainsRegex("checkpoint-1 .*: complete, pinned\n$"));

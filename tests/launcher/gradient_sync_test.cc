@@ -62,7 +62,7 @@ class GradientSyncTest : public testing::Test {
     model_.zero_gradients();
     const data::PackedBatch packed = batch();
     model_.forward_backward(view_of(packed), 1, 2, 1);
-    const std::vector<float> own(model_.gradients().begin(), model_.gradients().end());
+    std::vector<float> own(model_.gradients().begin(), model_.gradients().end());
     for (const int64_t end : {int64_t{0}, other_elements(), dense_elements()})
       sync.frontier_moved(end);
     sync.finish();
