@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dist/noted.h"
+#include "launcher/checkpoint/failpoint.h"
 #include "launcher/errors.h"
 #include "launcher/log.h"
 #include "launcher/stop_request.h"
@@ -92,7 +93,9 @@ int run_job(const std::function<int(Job&)>& body) {
       exit_code = outcome_of(body, job);
       job.leave();
     }
+    failpoint("before-finalize");
     environment->finalize();
+    failpoint("finalized");
     return exit_code;
   } catch (const std::exception& error) {
     end_alone(error, environment ? &*environment : nullptr);

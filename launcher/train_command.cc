@@ -213,6 +213,7 @@ void restore(Job& job, const TrainInputs& in, const StoredCheckpoint& start, mod
     write_model_files(model, *in.tokenizer, in.options.output_dir);
     restore_best_model(start, in.options.output_dir);
   });
+  failpoint("restored");
 }
 
 /// Rank 0's, whose answer is everybody's: other hosts may not know, or have other clocks.
@@ -223,11 +224,13 @@ JobDeadline deadline_of(const Job& job, int64_t parameters) {
 }
 
 int train(Job& job, const std::vector<std::string>& arguments) {
+  failpoint("mpi-initialized");
   start_log(job.rank(), job.world_size());
   TrainInputs in;
   job.together([&] { in.options = parse_train_options(arguments, &in.settings); });
   job.watch(in.options.hang_timeout);
   job.activity().phase("loading", dist::Pace::kOpen);
+  failpoint("loading");
   job.together([&] { load_inputs(in, job); });
   failpoint("loaded");
   require_equal_ranks(job, in);
@@ -236,12 +239,16 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   job.together([&] {
     if (job.is_main()) folder.emplace(in);
   });
+  failpoint("locked");
   const std::optional<StoredCheckpoint> start = find_start(job, in);
   job.together([&] {
     if (job.is_main()) folder->begin(start.has_value());
   });
+  failpoint("begun");
   model::DistilBert model = make_replicas(job, in, start.has_value());
+  failpoint("replicas-made");
   job.connect_gradients([&] { return make_gradient_communicator(in.backend, job.control(), model.compute_stream()); });
+  failpoint("connected");
   if (job.is_main()) print_banner(in, job, model.layout().size);
   if (job.is_main()) warn_about_labels(in);
   if (job.is_main()) warn_about_slow_bfloat16(in);
@@ -272,6 +279,7 @@ int train(Job& job, const std::vector<std::string>& arguments) {
     write_run_report(report, history, summary, in.options.output_dir);
     print_report(results_text(in, history, summary, report) + closing_words(in, summary, job.world_size()));
   });
+  failpoint("results-written");
   return exit_code_of(summary);
 }
 
@@ -284,6 +292,7 @@ bool asks_for_help(const std::vector<std::string>& arguments) {
 
 int train_command(const std::vector<std::string>& arguments) {
   if (asks_for_help(arguments)) parse_train_options({"--help"}, nullptr);
+  failpoint("start");
   return run_job([&](Job& job) { return train(job, arguments); });
 }
 

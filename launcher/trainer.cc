@@ -77,6 +77,7 @@ TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& aft
       if (after_step) after_step(stats);
       const bool ends_epoch = begin + size == order.size();
       if (ends_epoch) close_ledger();
+      if (ends_epoch) failpoint("epoch-end");
       if (!stopping_ && evaluation_is_due(ends_epoch)) evaluate(publish);
       save_if_due(ends_epoch);
     }
@@ -124,11 +125,13 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
   stopping_ = sums[2] > 0;
   {
     enter("optimizer");
+    failpoint("optimizer");
     const Trace::Span span(trace_, "optimizer");
     if (std::isfinite(stats.loss)) stats.grad_norm = optimizer_.step(stats.learning_rate);
   }
   if (!std::isfinite(stats.loss) || !std::isfinite(stats.grad_norm)) refuse_step(stats, share);
   stats.step = ++step_;
+  failpoint("step-done");
   job_.activity().end_step();
   if (saver_ != nullptr) saver_->hear(sums[3]);
   return stats;
@@ -143,6 +146,7 @@ void Trainer::announce(std::span<const int64_t> global_batch) {
 
 void Trainer::finish_reductions() {
   enter("waiting for gradients");
+  failpoint("all-reduce");
   {
     const Trace::Span span(trace_, "wait for reductions");
     sync_.finish();
@@ -170,10 +174,12 @@ double Trainer::forward_backward(std::span<const int64_t> share, double gradient
     const data::PackedBatch batch = data::pack(data_.train, members, options_.max_seq_length);
     const bool last = begin + members.size() == share.size();
     enter("forward");
+    failpoint("forward");
     phase.emplace(trace_, "forward");
     const auto frontier = [&](int64_t end) {
       if (end == 0) phase.emplace(trace_, "backward");
       enter("backward");
+      failpoint("backward");
       if (last) sync_.frontier_moved(end);
     };
     loss_sum += model_.forward_backward(view_of(batch), options_.seed, step_,
@@ -226,6 +232,7 @@ void Trainer::evaluate(const ModelPublisher& publish) {
   require_equal_parameters(job_, model_, "parameters");
   const std::optional<EvalResult> evaluation = run_evaluation();
   stopping_ = !evaluation;
+  failpoint("evaluated");
   if (stopping_) return progress_.resume();
   const EvalResult& result = *evaluation;
   history_.add(EvalRecord{step_, plan_.epoch_at(step_), since_evaluation_.loss(), result});
@@ -250,7 +257,9 @@ void Trainer::enter(std::string_view phase) {
 
 void Trainer::publish_model(const ModelPublisher& publish) {
   job_.activity().phase("publishing", dist::Pace::kOpen);
+  failpoint("publishing");
   publish();
+  failpoint("published");
 }
 
 void Trainer::give_new_advice() {

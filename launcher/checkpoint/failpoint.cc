@@ -2,7 +2,11 @@
 
 #ifdef LOCKSTEP_FAILPOINTS
 
+#include <sys/prctl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -22,8 +26,19 @@ std::string variable(const char* name, const char* otherwise) {
   return value != nullptr ? value : otherwise;
 }
 
+/// Until the file that LOCKSTEP_FAILPOINT_GATE names is there. Meanwhile the thread's name is "held".
+void hold() {
+  std::array<char, 16> name{};
+  prctl(PR_GET_NAME, name.data());
+  prctl(PR_SET_NAME, "held");
+  while (access(variable("LOCKSTEP_FAILPOINT_GATE", "/").c_str(), F_OK) != 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  prctl(PR_SET_NAME, name.data());
+}
+
 void act(const std::string& action, const char* name) {
   if (action == "kill") std::raise(SIGKILL);
+  if (action == "freeze") std::raise(SIGSTOP);
   if (action == "full") throw std::system_error(ENOSPC, std::generic_category(), std::string("failpoint ") + name);
   if (action == "slow") std::this_thread::sleep_for(std::chrono::seconds(3));
   if (action == "usr1") std::raise(SIGUSR1);
@@ -41,6 +56,7 @@ void failpoint(const char* name) {
   const int from = std::stoi(wish.substr(place.size()));
   const std::string action = wish.substr(wish.rfind(':') + 1);
   if (++hits >= from && action == "lag") std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  if (hits >= from && action == "hold") hold();
   if (hits == from) act(action, name);
 }
 

@@ -5,6 +5,7 @@
 
 #include "data/atomic_file.h"
 #include "launcher/checkpoint/checkpoint_error.h"
+#include "launcher/checkpoint/failpoint.h"
 #include "launcher/log.h"
 #include "launcher/replicas.h"
 
@@ -75,6 +76,7 @@ std::optional<StoredCheckpoint> choose_checkpoint(Job& job, const ResumeWish& wi
   std::string problems;
   for (const fs::path& folder : folders) {
     StoredCheckpoint checkpoint = read_checkpoint(folder);
+    failpoint("verifying");
     const std::string problem = problem_in_common(job, checkpoint);
     if (problem.empty()) return checkpoint;
     const std::string words = folder.string() + " is damaged: " + printable_text(problem);
@@ -101,6 +103,7 @@ FlatState load_state(Job& job, const StoredCheckpoint& checkpoint, const std::ve
     state.resize(elements);
     for (const ShardEntry& shard : checkpoint.manifest->shards) {
       read_shard(checkpoint.folder, shard, tensors, state);
+      failpoint("shard-read");
       job.activity().progress();
     }
   });

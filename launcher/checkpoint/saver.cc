@@ -97,6 +97,7 @@ std::string CheckpointSaver::announce(int64_t step) {
       require_space(facts_.run_folder, size_of(facts_.tensors));
       unfinished_ = make_unfinished(facts_.run_folder, step);
       words["folder"] = unfinished_.string();
+      failpoint("folder-made");
       if (place_.with_best_model) keep_best_model(facts_.run_folder, unfinished_);
     } catch (const std::exception& error) {
       words["problem"] = error.what();
@@ -109,6 +110,7 @@ std::string CheckpointSaver::announce(int64_t step) {
 
 CheckpointSaver::Part CheckpointSaver::write_part(const std::vector<Slice>& slices) noexcept {
   try {
+    failpoint("shard-begin");
     if (!all_finite(snapshot_)) return {{}, "the state holds NaN or infinity"};
     const fs::path path = unfinished_ / shard_name(job_.rank(), job_.world_size());
     return {write_shard(path, snapshot_, slices, &written_), ""};
@@ -158,6 +160,7 @@ void CheckpointSaver::collect() {
 
 std::string CheckpointSaver::commit(const std::vector<FileReceipt>& receipts) noexcept {
   try {
+    failpoint("commit-begin");
     {
       const UninterruptedWork commit;
       publish(receipts);
@@ -211,6 +214,7 @@ void CheckpointSaver::remove_surplus() noexcept {
 void CheckpointSaver::conclude() {
   std::string problem = job_.is_main() ? commit_.get() : "";
   problem = job_.control().broadcast(problem, 0);
+  failpoint("concluded");
   stage_ = Stage::kIdle;
   if (const std::string words = std::exchange(surplus_problem_, ""); !words.empty())
     log_warning("an old checkpoint could not be removed: " + words);

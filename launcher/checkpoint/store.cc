@@ -63,6 +63,7 @@ void keep_aside(const fs::path& checkpoint, const char* why) {
 void take_the_place_of(const fs::path& target, const fs::path& unfinished) {
   const fs::path old = hidden_name(target.parent_path(), target.filename().string(), "removing");
   if (::renameat2(AT_FDCWD, unfinished.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0) {
+    failpoint("exchanged");
     fs::rename(unfinished, old);
   } else {
     fs::rename(target, old);
@@ -170,6 +171,7 @@ void remove_checkpoint(const fs::path& folder) {
   fs::rename(folder, hidden);
   failpoint("removing");
   fs::remove(hidden / kManifestName);
+  failpoint("removing-rest");
   fs::remove_all(hidden);
 }
 

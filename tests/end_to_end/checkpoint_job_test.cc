@@ -1,7 +1,5 @@
-// Checkpoints of the program as users start it: killed at any point of a commit, exported, and going on.
+// Checkpoints of the program as users start it: exported, damaged, and going on with other ranks and settings.
 #include <gmock/gmock.h>
-
-#include <random>
 
 #include "tests/end_to_end/checkpoint_job.h"
 #include "tests/support/require.h"
@@ -17,44 +15,6 @@ using tests::CheckpointJob;
 using tests::kResume;
 using tests::Outcome;
 using tests::read_file;
-
-TEST_F(CheckpointJob, AKillAtAnyPointOfACommitLosesNothingThatWasCommitted) {
-  for (const char* point :
-       {"snapshot:0", "snapshot:1", "shard-open:1", "shard-middle:0", "shard-middle:1", "shard-flushed:0",
-        "collected:1", "before-manifest:0", "manifest-written:0", "before-rename:0", "after-rename:0"}) {
-    SCOPED_TRACE(point);
-    fs::remove_all(run_folder());
-    const bool each_part = std::string(point).starts_with("shard-middle");  // passed three times in each checkpoint
-    const Outcome killed =
-        train(2, "", "LOCKSTEP_FAILPOINT=" + std::string(point) + (each_part ? ":5" : ":2") + ":kill");
-    EXPECT_EQ(killed.exit_code, 137) << killed.output;
-    EXPECT_GE(valid_ones().size(), 1u) << "the first was committed before the second began";
-    EXPECT_EQ(valid_ones().size(), list_checkpoints(run_folder()).size()) << "none is half there";
-    expect_that_it_ends_as_if_unbroken();
-  }
-}
-
-TEST_F(CheckpointJob, AKillInAnEvaluationIsNothingThatAutoCannotMend) {
-  EXPECT_EQ(train(2, "", "LOCKSTEP_FAILPOINT=evaluating:0:4:kill").exit_code, 137);
-  expect_that_it_ends_as_if_unbroken();
-}
-
-TEST_F(CheckpointJob, AKillAtAnyMomentIsNothingThatAutoCannotMend) {
-  std::mt19937 random(std::random_device{}());
-  for (int trial = 0; trial < 2 * tests::repetitions(); ++trial) {
-    fs::remove_all(run_folder());
-    const auto job =
-        launch(2, {"--max_steps", "14", "--num_train_epochs", "3", "--learning_rate", "1e-3", "--eval_strategy",
-                   "steps", "--eval_steps", "4", "--save_strategy", "steps", "--save_steps", "3"});
-    ASSERT_TRUE(comes_to_train()) << job->output();
-    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 40));
-    const auto victims = ranks();
-    if (!victims.empty()) kill(victims[random() % victims.size()].pid, SIGKILL);
-    job->exit_code();
-    ASSERT_TRUE(all_are_gone(10));
-    expect_that_it_ends_as_if_unbroken();
-  }
-}
 
 TEST_F(CheckpointJob, AJobThatIsNearItsEndStopsByItself) {
   const auto soon = std::chrono::system_clock::now() + std::chrono::seconds(20);

@@ -1,0 +1,51 @@
+// One process of a job is killed at a random moment, from its start to its end; the run goes on from kill to kill.
+#include <chrono>
+#include <thread>
+
+#include "tests/fault/victim.h"
+
+namespace lockstep {
+namespace {
+
+using tests::FaultRow;
+using tests::SeenProcess;
+using Candidates = std::function<std::vector<SeenProcess>()>;
+
+class Moments : public tests::Victim {
+ protected:
+  /// Kills one of the `candidates`. False if none was there at that moment, as before they start and after they end.
+  bool kill_one(const Candidates& candidates, const char* words, FaultRow::Random& random, FaultRow& row) {
+    const auto job = go_on();
+    const double moment = std::uniform_real_distribution<>(0, unbroken().seconds)(random);
+    std::this_thread::sleep_for(std::chrono::duration<double>(moment));
+    look();
+    const std::vector<SeenProcess> found = candidates();
+    if (!found.empty()) ::kill(found[random() % found.size()].pid, SIGKILL);
+    if (ends_by_a_kill(*job, words, row)) return true;
+    EXPECT_EQ(job->exit_code(), kDone) << job->output();
+    expect_as_unbroken();
+    begin_anew();
+    return false;
+  }
+
+  void kill_often(FaultRow& row, const Candidates& candidates, const char* words) {
+    row.for_each_trial([&](FaultRow::Random& random) {
+      while (!kill_one(candidates, words, random, row) && !HasFailure()) {
+      }
+    });
+    expect_that_it_ends_as_if_unbroken();
+  }
+};
+
+TEST_F(Moments, OfARank) {
+  FaultRow row("rank_moments", 10);
+  kill_often(row, ranks, "was ended by signal 9");
+}
+
+TEST_F(Moments, OfMpirun) {
+  FaultRow row("mpirun_moments", 5);
+  kill_often(row, mpiruns, "error: mpirun was ended by signal 9");
+}
+
+}  // namespace
+}  // namespace lockstep

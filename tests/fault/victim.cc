@@ -1,0 +1,175 @@
+#include "tests/fault/victim.h"
+
+#include <chrono>
+
+#include "nlohmann/json.hpp"
+
+namespace lockstep::tests {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+std::vector<std::string> hashes_of(const CheckpointManifest& manifest) {
+  std::vector<std::string> hashes;
+  for (const ShardEntry& shard : manifest.shards)
+    hashes.push_back(shard.file.sha256);
+  return hashes;
+}
+
+std::string steps_in_metrics(const std::string& folder) {
+  std::string steps;
+  std::istringstream lines(read_file(folder + "/metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);)
+    steps += nlohmann::json::parse(line)["step"].dump() + " ";
+  return steps;
+}
+
+/// The N of "going on from FOLDER/checkpoint-N: step N"; -1 if the job did not come so far, or began anew.
+int64_t start_of(const std::string& output) {
+  const size_t words = output.find("going on from "), step = output.find(": step ", words);
+  return words == std::string::npos ? -1 : std::stoll(output.substr(step + 7));
+}
+
+}  // namespace
+
+std::vector<std::string> Victim::command(const std::string& folder, const std::vector<std::string>& variables,
+                                         const std::vector<std::string>& more) {
+  std::vector<std::string> words{"env"};
+  words.insert(words.end(), variables.begin(), variables.end());
+  words.insert(words.end(), {environment("LOCKSTEP_BINARY"), "launch", "-n", "2", "--threads", "1", "--"});
+  const std::vector<std::string> arguments = training(folder);
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+std::vector<std::string> Victim::training(const std::string& folder) {
+  std::vector<std::string> words{"train"};
+  for (const auto& [name, value] : std::map<std::string, std::string>{{"model_name_or_path", world_->model_folder()},
+                                                                      {"dataset", world_->dataset_folder()},
+                                                                      {"output_dir", folder},
+                                                                      {"global_batch_size", "8"},
+                                                                      {"max_steps", std::to_string(kSteps)},
+                                                                      {"max_seq_length", "48"},
+                                                                      {"learning_rate", "1e-3"},
+                                                                      {"logging_steps", "1"},
+                                                                      {"eval_strategy", "steps"},
+                                                                      {"eval_steps", "8"},
+                                                                      {"save_strategy", "steps"},
+                                                                      {"save_steps", "3"},
+                                                                      {"save_total_limit", "2"},
+                                                                      {"resume_from_checkpoint", "auto"}})
+    words.insert(words.end(), {"--" + name, value});
+  words.emplace_back("--disable_tqdm");
+  return words;
+}
+
+Unbroken& Victim::unbroken() {
+  static Unbroken whole = [] {
+    const std::string folder = world_->path("unbroken");
+    const auto begin = Clock::now();
+    Background job(command(folder, {}, {"--save_total_limit", "0"}), world_->path("unbroken.txt"));
+    EXPECT_EQ(job.exit_code(), kDone) << job.output();
+    Unbroken found{{}, read_file(folder + "/model.safetensors"), steps_in_metrics(folder), seconds_since(begin)};
+    for (const StoredCheckpoint& stored : list_checkpoints(folder))
+      found.shards[stored.manifest->step] = hashes_of(*stored.manifest);
+    fs::remove_all(folder);
+    return found;
+  }();
+  return whole;
+}
+
+std::unique_ptr<Background> Victim::go_on(const std::vector<std::string>& variables,
+                                          const std::vector<std::string>& more) {
+  return std::make_unique<Background>(command(run_folder(), variables, more), world_->path("output.txt"));
+}
+
+void Victim::begin_anew() {
+  fs::remove_all(run_folder());
+  seen_ = began_from_ = 0;
+}
+
+void Victim::look() {
+  for (const auto& entry : fs::directory_iterator(run_folder(), ignored_)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("checkpoint-")) seen_ = std::max<int64_t>(seen_, std::stoll(name.substr(11)));
+  }
+}
+
+double Victim::watch_its_end(Background& job) {
+  size_t most = 0;
+  const auto begin = Clock::now();
+  std::optional<Clock::time_point> first_loss;
+  for (size_t count = 1; count > 0 && seconds_since(begin) < kPatience;) {
+    look();
+    count = processes().size();
+    most = std::max(most, count);
+    if (count < most && !first_loss) first_loss = Clock::now();
+    if (count == 0 && !job.has_ended()) count = 1;  // it has not begun
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return first_loss ? seconds_since(*first_loss) : 0;
+}
+
+std::vector<StoredCheckpoint> Victim::stored() {
+  return list_checkpoints(run_folder());
+}
+
+int64_t Victim::newest_step() {
+  const std::vector<StoredCheckpoint> found = stored();
+  return found.empty() || !found.front().manifest ? 0 : found.front().manifest->step;
+}
+
+void Victim::expect_nothing_lost() {
+  const std::vector<StoredCheckpoint> found = stored();
+  const Outcome verified = lockstep("verify " + run_folder());
+  EXPECT_EQ(verified.exit_code, found.empty() ? kCheckpoint : kDone) << verified.output;
+  EXPECT_GE(newest_step(), seen_) << "a checkpoint that was seen is lost";
+  for (const StoredCheckpoint& checkpoint : found) {
+    if (!checkpoint.manifest) continue;  // verify has told
+    const int64_t step = checkpoint.manifest->step;
+    const std::vector<std::string> hashes = hashes_of(*checkpoint.manifest);
+    EXPECT_EQ(hashes, unbroken().shards.try_emplace(step, hashes).first->second) << "step " << step;
+  }
+  seen_ = newest_step();
+}
+
+bool Victim::ends_by_a_kill(Background& job, const std::string& words, FaultRow& row) {
+  const double seconds = watch_its_end(job);
+  if (job.exit_code() == kDone) return false;
+  row.took(seconds);
+  EXPECT_LE(seconds, kAllowedSeconds) << "until nobody was left";
+  const std::string output = job.output();
+  EXPECT_EQ(job.exit_code(), 128 + SIGKILL) << output;
+  EXPECT_NE(output.find(words), std::string::npos) << output;
+  if (start_of(output) >= 0) {
+    EXPECT_EQ(start_of(output), began_from_) << output;
+  }
+  expect_nothing_lost();
+  began_from_ = newest_step();
+  return true;
+}
+
+void Victim::expect_that_it_ends_as_if_unbroken() {
+  const auto job = go_on();
+  EXPECT_EQ(job->exit_code(), kDone) << job->output();
+  expect_as_unbroken();
+}
+
+void Victim::expect_as_unbroken() {
+  expect_nothing_lost();
+  EXPECT_EQ(newest_step(), kSteps);
+  EXPECT_EQ(read_file(run_folder() + "/model.safetensors") == unbroken().model, true);
+  EXPECT_EQ(steps_in_metrics(run_folder()), unbroken().metrics);
+  for (const auto& entry : fs::directory_iterator(run_folder()))
+    EXPECT_FALSE(entry.path().filename().string().starts_with(".")) << entry.path();
+}
+
+}  // namespace lockstep::tests

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "launcher/checkpoint/store.h"
+#include "launcher/exit_codes.h"
+#include "tests/end_to_end/launched_world.h"
+#include "tests/fault/fault_row.h"
+
+namespace lockstep::tests {
+
+/// What a run had to which nothing happened. Of steps whose checkpoint it left out, since the one before was still
+/// being written, what was seen first counts.
+struct Unbroken {
+  std::map<int64_t, std::vector<std::string>> shards;  // by step: the hashes of parameters, m and v
+  std::string model;                                   // the bytes of model.safetensors
+  std::string metrics;                                 // the steps in metrics.jsonl
+  double seconds = 0;                                  // that it took
+};
+
+/// A run of two ranks that is hurt and goes on, again and again, and whoever watches it from outside: a checkpoint that
+/// was once seen in its folder must be there, or a newer one, whatever happens.
+class Victim : public LaunchedWorld {
+ protected:
+  static constexpr int64_t kSteps = 480;
+  static constexpr double kAllowedSeconds = 5;  // from the first process that is gone to the last
+
+  void SetUp() override { begin_anew(); }
+  /// An empty run folder, of which nothing was seen yet.
+  void begin_anew();
+
+  static Unbroken& unbroken();
+  static std::vector<std::string> training(const std::string& folder);
+  /// The command that starts a run, or goes on with it; `variables` as "NAME=VALUE".
+  static std::vector<std::string> command(const std::string& folder, const std::vector<std::string>& variables,
+                                          const std::vector<std::string>& more);
+  static std::unique_ptr<Background> go_on(const std::vector<std::string>& variables = {},
+                                           const std::vector<std::string>& more = {});
+
+  static std::vector<StoredCheckpoint> stored();
+  /// Of the newest checkpoint; 0 if there is none.
+  static int64_t newest_step();
+  /// Remembers the newest checkpoint that is there.
+  void look();
+  /// Looks on until nobody of the job is left. The seconds since its first process was gone.
+  double watch_its_end(Background& job);
+
+  /// Nothing that was seen is lost, all is valid, and parameters, m and v are those of the unbroken run.
+  void expect_nothing_lost();
+  /// Whether the job, one of whose processes was killed, ended by that: soon, with the right code and `words`, and
+  /// nothing is lost. False if all of its work was done already.
+  bool ends_by_a_kill(Background& job, const std::string& words, FaultRow& row);
+  /// The run comes to the unbroken run's end.
+  void expect_that_it_ends_as_if_unbroken();
+  void expect_as_unbroken();
+
+ private:
+  int64_t seen_ = 0;        // the newest step of which a checkpoint was in the folder
+  int64_t began_from_ = 0;  // where the job has to go on
+};
+
+}  // namespace lockstep::tests
