@@ -7,15 +7,11 @@
 
 #include "model/attention.h"
 #include "model/distilbert.h"
+#include "model/linear.h"
 #include "model/row_operations.h"
 
 namespace lockstep::model {
 
-/// Views of one layer's part of the flat parameters (or of their bf16 copy) and of the flat gradients, which are fp32.
-struct Linear {
-  at::Tensor weight, bias;  // [out, in], [out]; in the type of the activations that they meet
-  at::Tensor weight_gradient, bias_gradient;
-};
 struct Layer {
   Linear qkv;               // the three projections, one after the other
   Linear query, key_value;  // its parts

@@ -2,61 +2,10 @@
 // .].
 #include <ATen/ATen.h>
 
-#include "model/cpu/tensor_rows.h"
 #include "model/distilbert_impl.h"
 
 namespace lockstep::model {
 namespace {
-
-/// For products of bf16 on the CPU, LibTorch's oneDNN compiles a kernel for each number of rows. Rows of buffers,
-/// which are independent of each other there, are therefore taken to a multiple of kRowStep.
-at::Tensor rounded_up(const at::Tensor& rows) {
-  if (!rows.is_cpu() || rows.scalar_type() == at::kFloat) return rows;
-  return rows.as_strided({(rows.size(0) + kRowStep - 1) / kRowStep * kRowStep, rows.size(1)}, rows.strides());
-}
-
-/// Likewise, with zeros beyond the last row: kernels read rows of a length that is no multiple of theirs on into the
-/// next one and multiply that by zero, which a NaN there would survive.
-at::Tensor rounded_up_with_zeros(const at::Tensor& rows) {
-  at::Tensor all = rounded_up(rows);
-  if (all.size(0) > rows.size(0)) all.narrow(0, rows.size(0), all.size(0) - rows.size(0)).zero_();
-  return all;
-}
-
-/// out = input W^T + b
-void apply(const Linear& linear, const at::Tensor& input, at::Tensor& out) {
-  at::Tensor rows = rounded_up(fit(out, input.size(0), linear.weight.size(0), input));
-  at::addmm_out(rows, linear.bias, rounded_up_with_zeros(input), linear.weight.t());
-}
-
-/// input_gradient = out_gradient W
-void apply_transposed(const Linear& linear, const at::Tensor& out_gradient, at::Tensor& input_gradient) {
-  at::Tensor rows = rounded_up(fit(input_gradient, out_gradient.size(0), linear.weight.size(1), out_gradient));
-  at::mm_out(rows, rounded_up_with_zeros(out_gradient), linear.weight);
-}
-/// input_gradient += out_gradient W
-void add_transposed(const Linear& linear, const at::Tensor& out_gradient, const at::Tensor& input_gradient) {
-  rounded_up(input_gradient).addmm_(rounded_up_with_zeros(out_gradient), linear.weight);
-}
-
-/// Adds the weight's gradient; the input's is out_gradient W, which callers put where they need it. Products of bf16
-/// are summed and kept in fp32.
-void add_weight_gradient(const Linear& linear, const at::Tensor& input, const at::Tensor& out_gradient) {
-  at::Tensor weight_gradient = linear.weight_gradient;
-  if (input.scalar_type() == at::kFloat) {
-    weight_gradient.addmm_(out_gradient.t(), input);
-  } else if (input.is_cpu()) {
-    multiply({out_gradient.size(1), input.size(1), input.size(0)}, transposed(rows_of<Bf16>(out_gradient)),
-             plain(rows_of<Bf16>(input)), rows_of<float>(weight_gradient), Into::kAdd);
-  } else {
-    weight_gradient.add_(at::mm(out_gradient.t(), input, at::kFloat));
-  }
-}
-
-void add_gradients(const Linear& linear, const at::Tensor& input, const at::Tensor& out_gradient) {
-  add_weight_gradient(linear, input, out_gradient);
-  add_column_sums(out_gradient, linear.bias_gradient);
-}
 
 /// [T, n * dim] apart, into n.
 at::Tensor part(const at::Tensor& rows, int64_t index, int64_t dim) {

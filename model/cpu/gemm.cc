@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "model/cpu/gemm_bf16.h"
+
 // Two functions of the BLAS inside LibTorch; it has no header for them. The second is MKL's own: where LibTorch was
 // built with another BLAS it is null.
 extern "C" {
@@ -19,20 +21,18 @@ __attribute__((weak)) void cblas_gemm_bf16bf16f32(int layout, int a_form, int b_
 namespace lockstep::model {
 namespace {
 
-/// MKL has the function on every CPU, but without these instructions it is slower than fp32; on other makers' CPUs it
-/// chooses its kernels by rules of its own, which have not been measured.
-bool has_bf16_products() {
-#if defined(__x86_64__)
-  static const bool has =
-      cblas_gemm_bf16bf16f32 != nullptr && __builtin_cpu_is("intel") != 0 && __builtin_cpu_supports("avx512bf16") != 0;
+/// MKL has the function on every CPU, but only with AMX is it the fastest way.
+bool has_matrix_unit_for_bf16() {
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+  static const bool has = cblas_gemm_bf16bf16f32 != nullptr && __builtin_cpu_supports("amx-bf16") != 0;
   return has;
 #else
   return false;
 #endif
 }
 
-void multiply_bf16(const ProductShape& shape, const Factor<Bf16>& a, const Factor<Bf16>& b, Rows<float> out,
-                   float beta) {
+void multiply_by_mkl(const ProductShape& shape, const Factor<Bf16>& a, const Factor<Bf16>& b, Rows<float> out,
+                     float beta) {
   constexpr int kRowMajor = 101, kPlain = 111, kTransposed = 112;
   const auto bits = [](const Factor<Bf16>& factor) { return reinterpret_cast<const uint16_t*>(factor.matrix.first); };
   cblas_gemm_bf16bf16f32(kRowMajor, a.transposed ? kTransposed : kPlain, b.transposed ? kTransposed : kPlain,
@@ -64,7 +64,9 @@ void multiply(const ProductShape& shape, const Factor<float>& a, const Factor<fl
 }
 
 void multiply(const ProductShape& shape, const Factor<Bf16>& a, const Factor<Bf16>& b, Rows<float> out, Into into) {
-  if (has_bf16_products()) return multiply_bf16(shape, a, b, out, into == Into::kAdd ? 1 : 0);
+  if (has_matrix_unit_for_bf16()) return multiply_by_mkl(shape, a, b, out, into == Into::kAdd ? 1 : 0);
+  if (prefers_dot_products_of_bf16())
+    return multiply_pairs(shape, a, b, out, into == Into::kAdd ? Rows<const float>(out) : Rows<const float>());
   multiply_widened(shape, a, b, out, into);
 }
 
