@@ -119,6 +119,7 @@ wait_for_ranks() {
 # TERM is Slurm's: it has decided what becomes of the job, and this script must not queue it again.
 taken_down() {
   local now
+  say "TERM: Slurm takes the job down"
   now=$(restarts_now)
   if [ "${now:-$restarts}" -gt "$restarts" ]; then
     say "preempted, or a node was lost: Slurm has queued the job again; it goes on from the last checkpoint"
@@ -148,15 +149,20 @@ queue_again() {
 
 # A node that is lost is often noticed by its peers before Slurm, which queues the job again once it knows - if there is still a job.
 wait_for_slurm() {
-  say "exit code $code, and a node does not answer: waiting for Slurm to notice"
   local i
+  [ -n "$taken" ] || say "exit code $code, and a node does not answer: waiting for Slurm to notice"
   for i in {1..300}; do
-    [ -z "$taken" ] || taken_down
+    [ -z "$taken" ] || return
     sleep 3 & wait $!
   done
 }
 
-all_nodes_answer() { [ "$SLURM_NNODES" = 1 ] || timeout 60 "${on_each_node[@]}" true 2>/dev/null; }
+# In the background: a shell that waits for a program hears TERM only afterwards, and the answer of a lost node may take longer than Slurm
+# leaves to a job that it takes down.
+all_nodes_answer() {
+  [ "$SLURM_NNODES" != 1 ] || return 0
+  timeout 60 "${on_each_node[@]}" true 2>/dev/null & wait $!
+}
 
 run_job() {
   run=$(value_of output_dir "$@")
