@@ -244,6 +244,7 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   job.together([&] {
     if (job.is_main()) folder->begin(start.has_value());
   });
+  require_room(job, in, start);
   failpoint("begun");
   model::DistilBert model = make_replicas(job, in, start.has_value());
   failpoint("replicas-made");
