@@ -30,7 +30,9 @@ void JobDeadline::saves_written(int64_t count, Clock::time_point now) {
 bool JobDeadline::is_near(Clock::time_point now) {
   longest_gap_ = std::max(longest_gap_, seconds_between(asked_, now));
   asked_ = now;
-  return end_ && seconds_between(now, *end_) <= kMarginSeconds + 2 * (save_seconds_ + longest_gap_);
+  const bool near = end_ && seconds_between(now, *end_) <= kMarginSeconds + 2 * (save_seconds_ + longest_gap_);
+  was_near_ = was_near_ || near;
+  return near;
 }
 
 std::optional<JobDeadline::Clock::time_point> end_of_slurm_job() {

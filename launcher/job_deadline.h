@@ -23,6 +23,8 @@ class JobDeadline {
   /// Whether to stop now: what is left is half a minute, two saves, and twice the longest time between two of these
   /// questions, or less.
   bool is_near(Clock::time_point now);
+  /// Whether it has ever said so.
+  bool was_near() const { return was_near_; }
 
  private:
   std::optional<Clock::time_point> end_;
@@ -31,6 +33,7 @@ class JobDeadline {
   Clock::time_point asked_;
   std::optional<Clock::time_point> began_;
   int64_t written_ = 0;
+  bool was_near_ = false;
 };
 
 /// SLURM_JOB_END_TIME, in seconds since 1970; none outside Slurm, or if it is no number.

@@ -15,17 +15,28 @@ namespace lockstep {
 
 namespace {
 
+nlohmann::json exact_json(const Throughput& speed) {
+  return {speed.samples, speed.tokens, speed.flops, speed.utilization, speed.exposed};
+}
+
 nlohmann::json exact_json(const TrainRecord& r) {
-  nlohmann::json json = {
-      {"step", r.step},
-      {"epoch", r.epoch},
-      {"loss", r.loss},
-      {"grad_norm", r.grad_norm},
-      {"learning_rate", r.learning_rate},
-      {"per_second", {r.per_second.samples, r.per_second.tokens, r.per_second.flops, r.per_second.utilization}}};
+  nlohmann::json json = {{"step", r.step},
+                         {"epoch", r.epoch},
+                         {"loss", r.loss},
+                         {"grad_norm", r.grad_norm},
+                         {"learning_rate", r.learning_rate},
+                         {"per_second", exact_json(r.per_second)}};
   if (r.exposed_communication) json["exposed_communication"] = *r.exposed_communication;
   if (r.rank_seconds.size() > 1) json["rank_seconds"] = r.rank_seconds;
   return json;
+}
+
+nlohmann::json exact_json(const EpochRecord& r) {
+  return {{"step", r.step},
+          {"epoch", r.epoch},
+          {"epoch_loss", r.loss},
+          {"seconds", r.seconds},
+          {"per_second", exact_json(r.per_second)}};
 }
 
 nlohmann::json exact_json(const EvalRecord& r) {
@@ -38,13 +49,21 @@ nlohmann::json exact_json(const EvalRecord& r) {
           {"seconds", r.result.seconds}};
 }
 
+Throughput throughput_of(const nlohmann::json& json) {
+  return {json.at(0), json.at(1), json.at(2), json.at(3), json.size() > 4 ? json[4].get<double>() : 0};
+}
+
 TrainRecord train_record_of(const nlohmann::json& json) {
   TrainRecord r{json.at("step"), json.at("epoch"), json.at("loss"), json.at("grad_norm"), json.at("learning_rate")};
-  const nlohmann::json& speed = json.at("per_second");
-  r.per_second = {speed.at(0), speed.at(1), speed.at(2), speed.at(3)};
+  r.per_second = throughput_of(json.at("per_second"));
   if (json.contains("exposed_communication")) r.exposed_communication = json["exposed_communication"].get<double>();
   if (json.contains("rank_seconds")) r.rank_seconds = json["rank_seconds"].get<std::vector<double>>();
   return r;
+}
+
+EpochRecord epoch_record_of(const nlohmann::json& json) {
+  return {json.at("step"), json.at("epoch"), json.at("epoch_loss"), json.at("seconds"),
+          throughput_of(json.at("per_second"))};
 }
 
 EvalRecord eval_record_of(const nlohmann::json& json) {
@@ -55,6 +74,15 @@ EvalRecord eval_record_of(const nlohmann::json& json) {
   std::copy(counts.begin(), counts.end(), result.confusion.counts().begin());
   result.metrics = model::metrics_of(result.confusion);
   return {json.at("step"), json.at("epoch"), json.at("training_loss"), std::move(result)};
+}
+
+/// Keys that begin with `prefix`.
+void add_speed(nlohmann::json& json, const std::string& prefix, const Throughput& speed, bool with_communication) {
+  json[prefix + "samples_per_second"] = rounded(speed.samples, 3);
+  json[prefix + "tokens_per_second"] = rounded(speed.tokens, 1);
+  json[prefix + "tflops"] = rounded(speed.flops / 1e12, 4);
+  if (speed.utilization > 0) json[prefix + "mfu"] = rounded(speed.utilization, 4);
+  if (with_communication) json[prefix + "exposed_communication"] = rounded(speed.exposed, 4);
 }
 
 }  // namespace
@@ -92,7 +120,10 @@ void RunHistory::write_all() {
 void RunHistory::restore(const nlohmann::json& records) {
   const std::filesystem::path file = std::exchange(file_, {});  // written in one piece instead
   for (const nlohmann::json& record : records)
-    record.contains("confusion") ? add(eval_record_of(record)) : add(train_record_of(record));
+    if (record.contains("confusion"))
+      add(eval_record_of(record));
+    else
+      record.contains("epoch_loss") ? add(epoch_record_of(record)) : add(train_record_of(record));
   file_ = file;
   if (!file_.empty()) write_all();
 }
@@ -103,15 +134,21 @@ void RunHistory::add(const TrainRecord& record) {
                          {"grad_norm", record.grad_norm},
                          {"learning_rate", record.learning_rate},
                          {"epoch", rounded(record.epoch, 4)},
-                         {"step", record.step},
-                         {"samples_per_second", rounded(record.per_second.samples, 3)},
-                         {"tokens_per_second", rounded(record.per_second.tokens, 1)},
-                         {"tflops", rounded(record.per_second.flops / 1e12, 4)}};
-  if (record.per_second.utilization > 0) json["mfu"] = rounded(record.per_second.utilization, 4);
+                         {"step", record.step}};
+  add_speed(json, "", record.per_second, record.exposed_communication.has_value());
   if (record.exposed_communication) json["exposed_communication_s"] = rounded(*record.exposed_communication, 6);
   if (record.rank_seconds.size() > 1)
     for (const double seconds : record.rank_seconds)
       json["rank_seconds"].push_back(rounded(seconds, 6));
+  append(exact_json(record), json);
+}
+
+void RunHistory::add(const EpochRecord& record) {
+  nlohmann::json json = {{"epoch", rounded(record.epoch, 4)},
+                         {"step", record.step},
+                         {"epoch_loss", rounded(record.loss, 4)},
+                         {"epoch_runtime", rounded(record.seconds, 4)}};
+  add_speed(json, "epoch_", record.per_second, record.per_second.exposed > 0);
   append(exact_json(record), json);
 }
 
@@ -121,6 +158,16 @@ void RunHistory::add(const EvalRecord& record) {
   json["epoch"] = rounded(record.epoch, 4);
   json["step"] = record.step;
   append(exact_json(record), json);
+}
+
+std::string speed_words(const Throughput& speed) {
+  const std::string peak = speed.utilization > 0 ? formatted(" (%.1f %% of the peak)", 100 * speed.utilization) : "";
+  return formatted("%.2f examples/s, %.0f tokens/s, %.3f TFLOP/s", speed.samples, speed.tokens, speed.flops / 1e12) +
+         peak;
+}
+
+std::string exposed_words(const Throughput& speed) {
+  return speed.exposed > 0 ? formatted(", communication exposed %.1f %%", 100 * speed.exposed) : "";
 }
 
 nlohmann::json eval_json(const EvalResult& result) {

@@ -17,7 +17,13 @@ struct Throughput {
   double tokens = 0;  // without padding: there is none
   double flops = 0;   // that forward and backward of these tokens need, recomputation and the optimizer not counted
   double utilization = 0;  // of all GPUs' peak; 0 where it is not known
+  double exposed = 0;      // of that second, in which steps stood still for gradients; 0 with one rank
 };
+
+/// "8.96 examples/s, 1860 tokens/s, 0.112 TFLOP/s", and how much of the peak that is where it is known.
+std::string speed_words(const Throughput& speed);
+/// ", communication exposed 4.6 %"; "" with one rank.
+std::string exposed_words(const Throughput& speed);
 
 /// One log record of training, Hugging Face's keys.
 struct TrainRecord {
@@ -29,6 +35,15 @@ struct TrainRecord {
   Throughput per_second = {};                        // mean since the record before
   std::optional<double> exposed_communication = {};  // seconds a step, mean since the record before; none with one rank
   std::vector<double> rank_seconds = {};             // a step, every rank's own, likewise
+};
+
+/// The training steps of one epoch.
+struct EpochRecord {
+  int64_t step = 0;  // at its end
+  double epoch = 0;
+  double loss = 0;
+  double seconds = 0;
+  Throughput per_second = {};
 };
 
 struct EvalRecord {
@@ -46,6 +61,7 @@ class RunHistory {
   explicit RunHistory(const std::filesystem::path& folder);
 
   void add(const TrainRecord& record);
+  void add(const EpochRecord& record);
   void add(const EvalRecord& record);
   const std::vector<EvalRecord>& evaluations() const { return evaluations_; }
   const std::vector<TrainRecord>& training() const { return training_; }

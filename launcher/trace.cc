@@ -2,6 +2,7 @@
 
 #include "data/atomic_file.h"
 #include "launcher/log.h"
+#include "launcher/nvtx.h"
 
 namespace lockstep {
 
@@ -57,6 +58,7 @@ void Trace::write() {
 }
 
 Trace::Span::Span(Trace& trace, const std::string& name) : events_(trace.is_on_ ? &trace.events_ : nullptr) {
+  begin_nvtx_range(name);
   if (events_ == nullptr) return;
   index_ = events_->size();
   events_->push_back({TraceTrack::kCompute, name, {dist::Clock::now(), {}}});
@@ -64,6 +66,7 @@ Trace::Span::Span(Trace& trace, const std::string& name) : events_(trace.is_on_ 
 
 Trace::Span::~Span() {
   if (events_ != nullptr) (*events_)[index_].time.end = dist::Clock::now();
+  end_nvtx_range();
 }
 
 }  // namespace lockstep

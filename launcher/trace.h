@@ -12,7 +12,7 @@
 namespace lockstep {
 
 /// Records on every rank what a few steps did when, and writes one file for all ranks. Costs nothing outside these
-/// steps. One thread calls.
+/// steps. One thread calls. On GPUs, NVIDIA's profilers see the spans of all steps.
 class Trace {
  public:
   /// Collective. Records steps 2 to `steps` + 1: the first one warms up. `job` must outlive it.

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "launcher/checkpoint/resume_contract.h"
+#include "launcher/checkpoint/room.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
 #include "launcher/log.h"
@@ -45,6 +46,31 @@ int64_t attempts_in(const fs::path& folder) {
   return attempts;
 }
 
+/// How often the rest of the run saves, the last step included.
+int64_t saves_after(int64_t step, const TrainInputs& in) {
+  const int64_t interval = in.options.save_strategy == "epoch" ? in.plan.steps_per_epoch : in.options.save_steps;
+  const int64_t at_the_end = in.plan.total_steps % interval != 0 ? 1 : 0;
+  return step < in.plan.total_steps ? in.plan.total_steps / interval - step / interval + at_the_end : 0;
+}
+
+int64_t sound_ones_of(const std::string& run, const fs::path& folder) {
+  const std::vector<StoredCheckpoint> stored = list_checkpoints(folder);
+  return std::count_if(stored.begin(), stored.end(), [&](const StoredCheckpoint& checkpoint) {
+    return checkpoint.manifest && checkpoint.manifest->run == run && !is_pinned(checkpoint.folder);
+  });
+}
+
+RoomPlan room_plan(const TrainInputs& in, const std::optional<StoredCheckpoint>& start) {
+  RoomPlan plan;
+  plan.parameters = model::make_layout(in.config).size;
+  plan.saves = saves_after(start ? start->manifest->step : 0, in);
+  plan.limit = in.options.save_total_limit;
+  plan.keeps_best_step = in.options.eval_strategy != "no";
+  plan.keeps_best_model = in.options.load_best_model_at_end;
+  if (start && plan.limit > 0) plan.replaceable = sound_ones_of(start->manifest->run, in.options.output_dir);
+  return plan;
+}
+
 void judge(const TrainInputs& in, int world_size, const StoredCheckpoint& start) {
   const CheckpointManifest& saved = *start.manifest;
   const auto changes = changes_between(saved.facts, facts_of(in, world_size));
@@ -76,6 +102,18 @@ std::optional<StoredCheckpoint> find_start(Job& job, const TrainInputs& in) {
     if (start && job.is_main()) judge(in, job.world_size(), *start);
   });
   return start;
+}
+
+void require_room(Job& job, const TrainInputs& in, const std::optional<StoredCheckpoint>& start) {
+  if (in.options.save_strategy == "no") return;
+  job.together([&] {
+    if (!job.is_main()) return;
+    const RoomPlan plan = room_plan(in, start);
+    if (plan.saves == 0) return;
+    const auto available = static_cast<int64_t>(fs::space(in.options.output_dir).available);
+    const std::string warning = warning_about_room(plan, available, in.options.output_dir);
+    if (!warning.empty()) log_warning(warning);
+  });
 }
 
 CheckpointFacts checkpoint_facts(Job& job, const TrainInputs& in, const model::ParameterLayout& layout,

@@ -15,6 +15,10 @@ std::vector<TensorShape> tensors_of(const model::ParameterLayout& layout);
 /// judged. Throws AgreedFailure.
 std::optional<StoredCheckpoint> find_start(Job& job, const TrainInputs& in);
 
+/// Collective. Looks before the first step whether --output_dir has room for what the run will write there: warns, or
+/// throws AgreedFailure (kStorage) if not even one checkpoint and the model fit.
+void require_room(Job& job, const TrainInputs& in, const std::optional<StoredCheckpoint>& start);
+
 /// Collective. What all checkpoints of this run have in common; `start`: the one it goes on from.
 CheckpointFacts checkpoint_facts(Job& job, const TrainInputs& in, const model::ParameterLayout& layout,
                                  const std::optional<StoredCheckpoint>& start);

@@ -156,26 +156,23 @@ std::string words_on_saves(const SaveCounts& saves) {
   return text;
 }
 
-std::string words_on_stop(const TrainInputs& in, const TrainSummary& summary) {
+std::string words_on_stop(const TrainInputs& in, const TrainSummary& summary, bool time_is_over) {
   const bool keeps_best = in.options.load_best_model_at_end && summary.best.any();
-  return formatted("stopped on request after step %lld of %lld; %s holds %s, that of step %lld\n",
+  return formatted("stopped %s after step %lld of %lld; %s holds %s, that of step %lld\n",
+                   time_is_over ? "shortly before the end of the job's time," : "on request",
                    static_cast<long long>(summary.steps), static_cast<long long>(in.plan.total_steps),
                    in.options.output_dir.c_str(), keeps_best ? "the best model so far" : "the model as it is now",
                    static_cast<long long>(keeps_best ? summary.best.step() : summary.steps));
 }
 
 /// What more ranks cost: for how long they stood still while gradients travelled.
-std::string exposed_words(const TrainSummary& summary) {
+std::string exposed_line(const TrainSummary& summary) {
   const double step_seconds = summary.train_seconds / static_cast<double>(std::max<int64_t>(summary.steps, 1));
   return formatted("communication exposed: %.1f ms a step (%.1f %%)\n", 1000 * summary.exposed_seconds,
                    100 * summary.exposed_seconds / std::max(step_seconds, 1e-9));
 }
 
-std::string peak_words(const Throughput& speed) {
-  return speed.utilization > 0 ? formatted(" (%.1f %% of the peak)", 100 * speed.utilization) : "";
-}
-
-std::string closing_words(const TrainInputs& in, const TrainSummary& summary, int world_size) {
+std::string closing_words(const TrainInputs& in, const TrainSummary& summary, int world_size, bool time_is_over) {
   std::string text;
   for (const std::string& advice : summary.advice)
     text += "warning: " + advice + "\n";
@@ -183,14 +180,12 @@ std::string closing_words(const TrainInputs& in, const TrainSummary& summary, in
     text += formatted("stopped early after %lld steps: no better %s for %lld evaluations\n",
                       static_cast<long long>(summary.steps), in.options.metric_for_best_model.c_str(),
                       static_cast<long long>(in.options.early_stopping_patience));
-  if (summary.stopped_on_request) text += words_on_stop(in, summary);
-  if (world_size > 1) text += exposed_words(summary);
-  const Throughput& speed = summary.per_second;
+  if (summary.stopped_on_request) text += words_on_stop(in, summary, time_is_over);
+  if (world_size > 1) text += exposed_line(summary);
   text += words_on_saves(summary.saves);
-  text +=
-      formatted("trained %lld steps in %s, %.2f examples/s, %.0f tokens/s, %.3f TFLOP/s%s; the model is in %s\n",
-                static_cast<long long>(summary.steps), format_duration(summary.train_seconds).c_str(), speed.samples,
-                speed.tokens, speed.flops / 1e12, peak_words(speed).c_str(), in.options.output_dir.c_str());
+  text += formatted("trained %lld steps in %s, %s; the model is in %s\n", static_cast<long long>(summary.steps),
+                    format_duration(summary.train_seconds).c_str(), speed_words(summary.per_second).c_str(),
+                    in.options.output_dir.c_str());
   if (summary.stopped_on_request && in.options.save_strategy != "no" && !summary.saves.last_failed)
     text += "to go on: the same command with --resume_from_checkpoint auto\n";
   return text;
@@ -244,6 +239,7 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   job.together([&] {
     if (job.is_main()) folder->begin(start.has_value());
   });
+  require_room(job, in, start);
   failpoint("begun");
   model::DistilBert model = make_replicas(job, in, start.has_value());
   failpoint("replicas-made");
@@ -277,7 +273,8 @@ int train(Job& job, const std::vector<std::string>& arguments) {
     if (!job.is_main()) return;
     const RunReport report = report_of(in, job, model);
     write_run_report(report, history, summary, in.options.output_dir);
-    print_report(results_text(in, history, summary, report) + closing_words(in, summary, job.world_size()));
+    print_report(results_text(in, history, summary, report) +
+                 closing_words(in, summary, job.world_size(), deadline.was_near()));
   });
   failpoint("results-written");
   return exit_code_of(summary);

@@ -43,7 +43,7 @@ Throughput Trainer::per_second(const Window& window) const {
   const double seconds = std::max(progress_.seconds() - window.began, 1e-9);
   const double peak = model_.peak_flops() * job_.world_size();
   return {static_cast<double>(window.examples) / seconds, static_cast<double>(window.tokens) / seconds,
-          window.flops / seconds, peak > 0 ? window.flops / seconds / peak : 0};
+          window.flops / seconds, peak > 0 ? window.flops / seconds / peak : 0, window.exposed_sum / seconds};
 }
 
 Trainer::Trainer(const TrainOptions& options, const RunPlan& plan, const TrainingData& data, const ThreadPlan& threads,
@@ -76,7 +76,7 @@ TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& aft
       observe(stats);
       if (after_step) after_step(stats);
       const bool ends_epoch = begin + size == order.size();
-      if (ends_epoch) close_ledger();
+      if (ends_epoch) close_epoch();
       if (ends_epoch) failpoint("epoch-end");
       if (!stopping_ && evaluation_is_due(ends_epoch)) evaluate(publish);
       save_if_due(ends_epoch);
@@ -190,13 +190,14 @@ double Trainer::forward_backward(std::span<const int64_t> share, double gradient
 }
 
 void Trainer::observe(const StepStats& stats) {
-  for (Window* window : {&since_log_, &since_evaluation_, &in_all_})
+  for (Window* window : {&since_log_, &since_epoch_, &since_evaluation_, &in_all_})
     window->add(stats);
   smoothed_loss_ = stats.step == 1 ? stats.loss : 0.9 * smoothed_loss_ + 0.1 * stats.loss;
   const Throughput speed = per_second(in_all_);
-  progress_.update(stats.step, formatted("loss %.4f | epoch %.2f/%g | %.1f examples/s, %.0f tokens/s | lr %.2e",
-                                         smoothed_loss_, plan_.epoch_at(stats.step), plan_.epoch_at(plan_.total_steps),
-                                         speed.samples, speed.tokens, stats.learning_rate));
+  progress_.update(
+      stats.step, formatted("loss %.4f | epoch %.2f/%.4g | %s%s | lr %.2e", smoothed_loss_, plan_.epoch_at(stats.step),
+                            plan_.epoch_at(plan_.total_steps), speed_words(speed).c_str(), exposed_words(speed).c_str(),
+                            stats.learning_rate));
   last_ = stats;
   if (const auto straggler = stragglers_.observe(stats.rank_seconds)) warn_of(*straggler);
   if (stats.step % options_.logging_steps == 0) log_last_step();
@@ -218,6 +219,18 @@ void Trainer::log_last_step() {
   if (job_.world_size() > 1) record.exposed_communication = since_log_.exposed_seconds();
   history_.add(record);
   since_log_ = {.began = progress_.seconds()};
+}
+
+void Trainer::close_epoch() {
+  close_ledger();
+  const EpochRecord record{step_, plan_.epoch_at(step_), since_epoch_.loss(), progress_.seconds() - since_epoch_.began,
+                           per_second(since_epoch_)};
+  history_.add(record);
+  if (job_.is_main())
+    log_info(formatted("epoch %.2f, step %lld: trained in %s, ", record.epoch, static_cast<long long>(step_),
+                       format_duration(record.seconds).c_str()) +
+             speed_words(record.per_second) + exposed_words(record.per_second));
+  since_epoch_ = {.began = progress_.seconds()};
 }
 
 bool Trainer::evaluation_is_due(bool end_of_epoch) const {

@@ -102,6 +102,7 @@ class Trainer {
   void finish_reductions();
   void observe(const StepStats& stats);
   void log_last_step();
+  void close_epoch();
   void warn_of(const Stragglers::Straggler& straggler) const;
   void evaluate(const ModelPublisher& publish);
   void publish_model(const ModelPublisher& publish);
@@ -159,7 +160,7 @@ class Trainer {
     void restore(const nlohmann::json& text);
   };
   Throughput per_second(const Window& window) const;
-  Window since_log_, since_evaluation_, in_all_;
+  Window since_log_, since_epoch_, since_evaluation_, in_all_;
   double smoothed_loss_ = 0;
   std::map<std::string, int64_t> advice_given_;  // topic -> step
 };

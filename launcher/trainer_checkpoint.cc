@@ -46,15 +46,11 @@ void Trainer::Window::restore(const json& text) {
 }
 
 json Trainer::state() const {
-  return {{"optimizer_steps", optimizer_.steps()},
-          {"seconds", progress_.seconds()},
-          {"smoothed_loss", smoothed_loss_},
-          {"since_log", since_log_.to_json()},
-          {"since_evaluation", since_evaluation_.to_json()},
-          {"in_all", in_all_.to_json()},
-          {"best", lockstep::to_json(best_.state())},
-          {"advice_given", advice_given_},
-          {"history", history_.records()}};
+  return {{"optimizer_steps", optimizer_.steps()}, {"seconds", progress_.seconds()},
+          {"smoothed_loss", smoothed_loss_},       {"since_log", since_log_.to_json()},
+          {"since_epoch", since_epoch_.to_json()}, {"since_evaluation", since_evaluation_.to_json()},
+          {"in_all", in_all_.to_json()},           {"best", lockstep::to_json(best_.state())},
+          {"advice_given", advice_given_},         {"history", history_.records()}};
 }
 
 void Trainer::restore(const CheckpointManifest& manifest, const FlatState& state) {
@@ -65,6 +61,7 @@ void Trainer::restore(const CheckpointManifest& manifest, const FlatState& state
   progress_.set_seconds(text.at("seconds"));
   smoothed_loss_ = text.at("smoothed_loss");
   since_log_.restore(text.at("since_log"));
+  if (text.contains("since_epoch")) since_epoch_.restore(text["since_epoch"]);
   since_evaluation_.restore(text.at("since_evaluation"));
   in_all_.restore(text.at("in_all"));
   best_.restore(best_of(text.at("best")));

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -17,13 +20,25 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr size_t kBlock = 4 << 20;
+constexpr size_t kAlignment = 4096;         // of memory and of places in the file, for direct writes: the usual most
+constexpr size_t kBlock = size_t{1} << 20;  // hashed and written while the processor's cache still holds it
+
+char* new_block() {
+  void* block = std::aligned_alloc(kAlignment, kBlock);
+  if (block == nullptr) throw std::bad_alloc();
+  return static_cast<char*>(block);
+}
 
 }  // namespace
+
+void HashedFile::Free::operator()(char* block) const {
+  std::free(block);
+}
 
 HashedFile::HashedFile(fs::path path, WrittenBytes* written)
     : path_(std::move(path)),
       written_(written),
+      block_(new_block()),
       descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666)) {
   if (descriptor_ < 0) fail("create");
 }
@@ -37,19 +52,44 @@ void HashedFile::fail(const std::string& what) const {
   throw std::system_error(code, std::generic_category(), "cannot " + what + " " + path_.string());
 }
 
+/// Past the page cache, or again through it. Where the file system refuses, nothing changes.
+void HashedFile::write_directly(bool on) {
+  const int flags = ::fcntl(descriptor_, F_GETFL);
+  if (flags >= 0 && ::fcntl(descriptor_, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT) == 0) is_direct_ = on;
+}
+
 void HashedFile::write(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t count = ::write(descriptor_, bytes.data(), std::min(bytes.size(), kBlock));
+    const size_t part = std::min(bytes.size(), kBlock - filled_);
+    std::memcpy(block_.get() + filled_, bytes.data(), part);
+    bytes.remove_prefix(part);
+    filled_ += part;
+    if (filled_ < kBlock) return;
+    if (bytes_ == 0) write_directly(true);
+    empty_block();
+  }
+}
+
+void HashedFile::empty_block() {
+  std::string_view rest(block_.get(), std::exchange(filled_, 0));
+  hash_.update(rest);
+  while (!rest.empty()) {
+    const ssize_t count = ::write(descriptor_, rest.data(), rest.size());
     if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EINVAL && is_direct_) {  // another alignment is wanted, as after a part of a block
+      write_directly(false);
+      if (!is_direct_) continue;
+    }
     if (count < 0) fail("write");
-    hash_.update(bytes.substr(0, static_cast<size_t>(count)));
-    bytes.remove_prefix(static_cast<size_t>(count));
+    rest.remove_prefix(static_cast<size_t>(count));
     bytes_ += count;
     if (written_ != nullptr) *written_ += count;
   }
 }
 
 FileReceipt HashedFile::finish() {
+  if (is_direct_) write_directly(false);  // the last block is shorter
+  empty_block();
   failpoint("flush");
   if (::fsync(descriptor_) != 0) fail("flush");
   // Some file systems (NFS) report a failed write only here.

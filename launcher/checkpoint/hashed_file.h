@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,7 +23,9 @@ struct FileReceipt {
 /// How much an I/O thread has written, for whoever waits for it.
 using WrittenBytes = std::atomic<int64_t>;
 
-/// A new file that is hashed as it is written. What is not finished stays behind; its folder is removed as a whole.
+/// A new file that is hashed as it is written, in blocks. What is not finished stays behind; its folder is removed as a
+/// whole. Full blocks go to the disk directly where the file system can do that (O_DIRECT): the kernel's copy of them
+/// into its page cache takes longer than all the rest, and nobody reads them soon.
 class HashedFile {
  public:
   /// Throws std::system_error naming the path, also if something is there already.
@@ -36,12 +39,21 @@ class HashedFile {
   FileReceipt finish();
 
  private:
+  struct Free {
+    void operator()(char* block) const;
+  };
+
+  void empty_block();
+  void write_directly(bool on);
   [[noreturn]] void fail(const std::string& what) const;
 
   std::filesystem::path path_;
   WrittenBytes* written_;
+  std::unique_ptr<char[], Free> block_;
+  size_t filled_ = 0;  // bytes of it
   int descriptor_;
-  int64_t bytes_ = 0;
+  bool is_direct_ = false;
+  int64_t bytes_ = 0;  // in the file
   data::Sha256 hash_;
 };
 

@@ -1,13 +1,12 @@
 #include "launcher/checkpoint/saver.h"
 
-#include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include "launcher/checkpoint/failpoint.h"
+#include "launcher/checkpoint/room.h"
 #include "launcher/checkpoint/store.h"
 #include "launcher/format.h"
 #include "launcher/log.h"
@@ -19,28 +18,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Parameters and two moments, some JSON, and a reserve, since others write to the disk as well.
-void require_space(const fs::path& folder, int64_t elements) {
-  const double needed = 1.1 * 3 * sizeof(float) * static_cast<double>(elements) + (1 << 20);
-  const auto available = static_cast<double>(fs::space(folder).available);
-  if (available < needed)
-    throw std::system_error(ENOSPC, std::generic_category(),
-                            formatted("a checkpoint needs %.0f MB in %s, where %.0f MB are free", needed / 1e6,
-                                      folder.c_str(), available / 1e6));
-}
+/// For how many steps a part may wait for spare time: where all cores are always busy there is hardly any.
+constexpr int64_t kPatientSteps = 8;
 
 int64_t size_of(const std::vector<TensorShape>& tensors) {
   int64_t elements = 0;
   for (const TensorShape& tensor : tensors)
     elements += tensor.size();
   return elements;
-}
-
-bool all_finite(const FlatState& state) {
-  const auto finite = [](const std::vector<float>& values) {
-    return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
-  };
-  return finite(state.parameters) && finite(state.m) && finite(state.v);
 }
 
 template <typename T>
@@ -64,6 +49,7 @@ CheckpointSaver::CheckpointSaver(Job& job, CheckpointFacts facts)
       range_(range_of_rank(size_of(facts_.tensors), job.rank(), job.world_size())) {}
 
 CheckpointSaver::~CheckpointSaver() {
+  spare_time_.hurry(true);
   if (part_.valid()) part_.wait();
   if (commit_.valid()) commit_.wait();
   std::error_code ignored;
@@ -84,6 +70,8 @@ void CheckpointSaver::begin(const TrainingPlace& place, const StateReader& read)
   if (problem.empty()) read(range_.begin, snapshot_);
   failpoint("snapshot");
   stage_ = Stage::kWriting;
+  steps_waited_ = 0;
+  spare_time_.hurry(false);
   part_ = std::async(std::launch::async, [this, problem, slices = slices_of(range_, facts_.tensors)] {
     return problem.empty() ? write_part(slices) : Part{{}, problem};
   });
@@ -94,7 +82,7 @@ std::string CheckpointSaver::announce(int64_t step) {
   nlohmann::json words = {{"problem", ""}, {"folder", ""}};
   if (job_.is_main()) {
     try {
-      require_space(facts_.run_folder, size_of(facts_.tensors));
+      require_room_for_checkpoint(facts_.run_folder, size_of(facts_.tensors));
       unfinished_ = make_unfinished(facts_.run_folder, step);
       words["folder"] = unfinished_.string();
       failpoint("folder-made");
@@ -109,9 +97,9 @@ std::string CheckpointSaver::announce(int64_t step) {
 }
 
 CheckpointSaver::Part CheckpointSaver::write_part(const std::vector<Slice>& slices) noexcept {
+  const SpareTime::Worker worker(spare_time_);
   try {
     failpoint("shard-begin");
-    if (!all_finite(snapshot_)) return {{}, "the state holds NaN or infinity"};
     const fs::path path = unfinished_ / shard_name(job_.rank(), job_.world_size());
     return {write_shard(path, snapshot_, slices, &written_), ""};
   } catch (const std::exception& error) {
@@ -128,6 +116,7 @@ double CheckpointSaver::vote() const {
 }
 
 void CheckpointSaver::hear(double votes) {
+  if (++steps_waited_ == kPatientSteps) spare_time_.hurry(true);
   if (stage_ == Stage::kIdle || votes < job_.world_size()) return;
   if (stage_ == Stage::kWriting)
     collect();
@@ -232,6 +221,7 @@ void CheckpointSaver::conclude() {
 }
 
 void CheckpointSaver::finish() {
+  spare_time_.hurry(true);
   while (stage_ != Stage::kIdle) {
     job_.activity().phase("saving a checkpoint", dist::Pace::kOpen);
     wait_for_own_work();

@@ -20,7 +20,8 @@ struct FlatState {
 std::string shard_name(int rank, int world_size);
 
 /// Writes `part`, a rank's range of the state, as one safetensors file: "parameters/NAME", "m/NAME" and "v/NAME" for
-/// each of `slices`, one-dimensional. Throws std::system_error naming the path.
+/// each of `slices`, one-dimensional. Throws std::system_error naming the path; CheckpointError if a value is NaN or
+/// infinite.
 FileReceipt write_shard(const std::filesystem::path& path, const FlatState& part, const std::vector<Slice>& slices,
                         WrittenBytes* written = nullptr);
 

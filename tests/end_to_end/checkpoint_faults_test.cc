@@ -125,12 +125,38 @@ TEST_F(CheckpointJob, WithoutItsLastCheckpointARunDoesNotEndWell) {
   EXPECT_TRUE(fs::exists(run_folder() + "/all_results.json"));
 }
 
-TEST_F(CheckpointJob, AFullDiskCostsCheckpointsAndNotTheTraining) {
-  const std::string disk = world_->path("disk");
+TEST_F(CheckpointJob, ADiskWithoutRoomForOneCheckpointIsRefusedBeforeTheTraining) {
+  const std::string disk = world_->path("too_small_disk");
   const SmallDisk mounted(disk, "size=3m");
   LOCKSTEP_NEEDS("mount", mounted.is_mounted(), "this user may not mount a tmpfs");
   std::ofstream(disk + "/ballast") << std::string(2'300'000, 'x');
-  const Outcome full = train(2, "", "", disk + "/run");
+  const Outcome refused = train(2, "", "", disk + "/run");
+  EXPECT_EQ(refused.exit_code, kStorage) << refused.output;
+  EXPECT_THAT(refused.output, HasSubstr("and a checkpoint ("));
+  EXPECT_THAT(refused.output, testing::Not(HasSubstr("Running training")));
+  EXPECT_EQ(train(1, "--save_strategy no --eval_strategy no", "", disk + "/run").exit_code, kDone);
+}
+
+TEST_F(CheckpointJob, ADiskWithoutRoomForAllCheckpointsIsWarnedOf) {
+  const std::string disk = world_->path("small_disk");
+  const SmallDisk mounted(disk, "size=4m");
+  LOCKSTEP_NEEDS("mount", mounted.is_mounted(), "this user may not mount a tmpfs");
+  const Outcome outcome = train(1, "--save_steps 2 --max_steps 2", "", disk + "/run");
+  EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
+  EXPECT_THAT(outcome.output, testing::Not(HasSubstr("MB are free there")));
+  const Outcome more = train(1, "--save_steps 1 --overwrite_output_dir", "", disk + "/run");
+  EXPECT_THAT(more.output, HasSubstr("this run will have up to 14 at a time"));
+}
+
+TEST_F(CheckpointJob, ADiskThatIsFullBeforeTheFirstSaveCostsCheckpointsAndNotTheTraining) {
+  const std::string disk = world_->path("disk"), metrics = disk + "/run/metrics.jsonl";
+  const SmallDisk mounted(disk, "size=4m");
+  LOCKSTEP_NEEDS("mount", mounted.is_mounted(), "this user may not mount a tmpfs");
+  Outcome full;
+  std::thread training([&] { full = train(2, "", "LOCKSTEP_FAILPOINT=step:0:2:slow", disk + "/run"); });
+  EXPECT_TRUE(becomes_true([&] { return !tests::read_file(metrics).empty(); }, tests::kPatience));
+  std::ofstream(disk + "/ballast") << std::string(fs::space(disk).available - 700'000, 'x');
+  training.join();
   EXPECT_EQ(full.exit_code, kStorage) << full.output;
   EXPECT_THAT(full.output, HasSubstr("no checkpoint of step 3: "));
   EXPECT_THAT(full.output, HasSubstr("trained 14 steps"));
@@ -141,7 +167,8 @@ TEST_F(CheckpointJob, ADiskThatFillsUpInTheMiddleOfAShardCostsThatCheckpoint) {
   const SmallDisk mounted(disk, "size=4m");
   LOCKSTEP_NEEDS("mount", mounted.is_mounted(), "this user may not mount a tmpfs");
   Outcome outcome;
-  std::thread training([&] { outcome = train(1, "", "LOCKSTEP_FAILPOINT=shard-open:0:2:slow", run); });
+  constexpr const char* kNoModelMeanwhile = "--eval_strategy no";  // one that is replaced would free space again
+  std::thread training([&] { outcome = train(1, kNoModelMeanwhile, "LOCKSTEP_FAILPOINT=shard-open:0:2:slow", run); });
   std::string step;  // of the second save: 6, or a later one if the first one took long
   const auto second_shard_is_open = [&] {
     for (const auto& entry : fs::directory_iterator(run, ignored_)) {

@@ -43,7 +43,8 @@ class CheckpointJob : public LaunchedWorld {
     EXPECT_EQ(model() == unbroken_model(), true) << outcome.output;
     for (const auto& entry : std::filesystem::directory_iterator(run_folder()))
       EXPECT_FALSE(entry.path().filename().string().starts_with(".")) << entry.path();
-    EXPECT_EQ(steps_in_metrics(), (std::vector<int>{1, 2, 3, 4, 4, 5, 6, 7, 8, 8, 9, 10, 11, 12, 12, 13, 14, 14}));
+    EXPECT_EQ(steps_in_metrics(),
+              (std::vector<int>{1, 2, 3, 4, 4, 5, 5, 6, 7, 8, 8, 9, 10, 10, 11, 12, 12, 13, 14, 14}));
   }
   static std::vector<int> steps_in_metrics() {
     std::vector<int> steps;
@@ -62,7 +63,7 @@ class CheckpointJob : public LaunchedWorld {
     std::vector<double> losses;
     const std::vector<StoredCheckpoint> stored = list_checkpoints(folder);
     for (const auto& record : stored.front().manifest->training["history"])
-      losses.push_back(record["loss"]);
+      if (record.contains("loss")) losses.push_back(record["loss"]);
     return losses;
   }
 };

@@ -21,7 +21,7 @@ TEST_F(CheckpointJob, AJobThatIsNearItsEndStopsByItself) {
   const std::string end = std::to_string(std::chrono::system_clock::to_time_t(soon));
   const Outcome outcome = train(2, "", "SLURM_JOB_END_TIME=" + end);
   EXPECT_EQ(outcome.exit_code, kStopped) << outcome.output;
-  EXPECT_THAT(outcome.output, HasSubstr("stopped on request after step 1 of 14"));
+  EXPECT_THAT(outcome.output, HasSubstr("stopped shortly before the end of the job's time, after step 1 of 14"));
   expect_that_it_ends_as_if_unbroken();
 }
 

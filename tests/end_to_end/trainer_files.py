@@ -44,7 +44,7 @@ def record_kinds(state):
     """The keys of log records, by what they tell of."""
     kinds = {}
     for record in state["log_history"]:
-        kind = next(k for k in ("train_runtime", "eval_loss", "loss") if k in record)
+        kind = next(k for k in ("train_runtime", "eval_loss", "epoch_loss", "loss") if k in record)
         kinds.setdefault(kind, set()).update(record)
     return kinds
 

@@ -105,8 +105,10 @@ class Resume : public testing::Test {
   static std::vector<nlohmann::json> without_times(const nlohmann::json& log) {
     std::vector<nlohmann::json> kept;
     for (nlohmann::json record : log) {
-      for (const char* key : {"samples_per_second", "tokens_per_second", "tflops", "exposed_communication_s",
-                              "rank_seconds", "eval_runtime", "eval_samples_per_second"})
+      for (const char* key :
+           {"samples_per_second", "tokens_per_second", "tflops", "exposed_communication_s", "exposed_communication",
+            "rank_seconds", "epoch_runtime", "epoch_samples_per_second", "epoch_tokens_per_second", "epoch_tflops",
+            "epoch_exposed_communication", "eval_runtime", "eval_samples_per_second"})
         record.erase(key);
       kept.push_back(record);
     }

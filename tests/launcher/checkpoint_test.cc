@@ -2,9 +2,12 @@
 #include <gmock/gmock.h>
 
 #include <bit>
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "data/atomic_file.h"
+#include "data/sha256.h"
 #include "launcher/checkpoint/checkpoint_error.h"
 #include "launcher/checkpoint/ledger.h"
 #include "launcher/checkpoint/shard.h"
@@ -110,6 +113,49 @@ TEST(Partition, GapsOverlapsAndStrangersAreNamed) {
   EXPECT_THAT(problem(2, {"words", 0, 16}), HasSubstr("words: 16 of 15"));
   EXPECT_THAT(problem(2, {"other", 0, 15}), HasSubstr("unknown tensor other"));
   EXPECT_THAT(problem_with_cover({whole[0], whole[1], whole[2], whole[1]}, kTensors), HasSubstr("head.weight"));
+}
+
+/// Sizes around the blocks in which files are written, and the last one in parts that fit none.
+TEST(HashedFile, HasTheBytesAndTheHashOfWhatWasWrittenAtEverySize) {
+  const tests::TemporaryFolder folder;
+  constexpr size_t kBlock = size_t{1} << 20;
+  for (const size_t size : {size_t{0}, size_t{1}, kBlock - 1, kBlock, kBlock + 1, 2 * kBlock, 3 * kBlock + 4097}) {
+    const std::string name = std::to_string(size);
+    std::string bytes(size, '\0');
+    for (size_t i = 0; i < size; ++i)
+      bytes[i] = static_cast<char>(i * 2654435761 >> 13);
+    WrittenBytes written{0};
+    HashedFile file(folder / name, &written);
+    for (size_t begin = 0; begin < size; begin += 300'007)
+      file.write(std::string_view(bytes).substr(begin, 300'007));
+    EXPECT_EQ(file.finish(), (FileReceipt{name, static_cast<int64_t>(size), data::sha256_of(bytes)}));
+    EXPECT_EQ(written, static_cast<int64_t>(size));
+    EXPECT_EQ(tests::read_file(folder / name) == bytes, true) << size;
+  }
+}
+
+TEST(HashedFile, IsNeverWrittenOverAnother) {
+  const tests::TemporaryFolder folder;
+  write_hashed(folder / "manifest.json", "{}");
+  EXPECT_THROW(write_hashed(folder / "manifest.json", "[]"), std::system_error);
+}
+
+TEST(Shard, IsNotWrittenWithNanOrInfinity) {
+  const tests::TemporaryFolder folder;
+  for (const float value : {std::nanf(""), HUGE_VALF, -HUGE_VALF}) {
+    FlatState part{counted_from(0, kElements), counted_from(0, kElements), counted_from(0, kElements)};
+    part.v[kElements - 1] = value;
+    fs::remove(folder / "shard");
+    EXPECT_THROW(write_shard(folder / "shard", part, slices_of({0, kElements}, kTensors)), CheckpointError) << value;
+  }
+}
+
+TEST(Shard, TakesTheLargestAndTheSmallestNumbers) {
+  const tests::TemporaryFolder folder;
+  FlatState part{counted_from(0, kElements), counted_from(0, kElements), counted_from(0, kElements)};
+  part.parameters[0] = -std::numeric_limits<float>::max();
+  part.m[0] = std::numeric_limits<float>::denorm_min();
+  EXPECT_GT(write_shard(folder / "shard", part, slices_of({0, kElements}, kTensors)).bytes, 0);
 }
 
 TEST(Ledger, IsTheSameInAnyOrderAndOverAnyRanks) {

@@ -23,6 +23,14 @@ TEST(JobDeadline, LeavesHalfAMinuteTwoSavesAndTwoSteps) {
   EXPECT_EQ(stop_of(JobDeadline(at(1000), 50, at(0))), 868);
 }
 
+TEST(JobDeadline, RemembersThatItWasNear) {
+  JobDeadline end(at(1000), 0, at(0));
+  EXPECT_FALSE(end.is_near(at(1)));
+  EXPECT_FALSE(end.was_near());
+  EXPECT_TRUE(end.is_near(at(999)));
+  EXPECT_TRUE(end.was_near());
+}
+
 TEST(JobDeadline, OfAJobThatDoesNotKnowItIsNeverNear) {
   EXPECT_FALSE(JobDeadline(std::nullopt, 0, at(0)).is_near(at(1e9)));
 }

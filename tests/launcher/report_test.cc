@@ -128,14 +128,34 @@ TEST_F(Report, HistoryIsWrittenThroughAsItComes) {
   EXPECT_EQ(line["loss"], 0.6931);
   EXPECT_EQ(line["step"], 20);
   EXPECT_FALSE(line.contains("exposed_communication_s"));
-  history.add(TrainRecord{40, 0.2, 0.69314, 2.5, 1e-5, {5.5, 1512.5, 0.25e12, 0.125}, 0.0123456789, {0.25, 0.125}});
+  history.add(TrainRecord{40, 0.2, 0.69314, 2.5, 1e-5, {5.5, 1512.5, 0.25e12, 0.125, 0.0625}, 0.0123456789, {0.25, 0.125}});
   EXPECT_EQ(history.log()[1]["samples_per_second"], 5.5);
   EXPECT_EQ(history.log()[1]["tokens_per_second"], 1512.5);
   EXPECT_EQ(history.log()[1]["tflops"], 0.25);
   EXPECT_EQ(history.log()[1]["mfu"], 0.125);
   EXPECT_FALSE(line.contains("mfu"));
   EXPECT_EQ(history.log()[1]["exposed_communication_s"], 0.012346);
+  EXPECT_EQ(history.log()[1]["exposed_communication"], 0.0625);
   EXPECT_EQ(history.log()[1]["rank_seconds"], (std::vector<double>{0.25, 0.125}));
+}
+
+TEST_F(Report, AnEpochsRecordComesBackAsItWas) {
+  const EpochRecord epoch{188, 1, 0.693147, 335.25, {8.96, 1860.5, 0.25e12, 0.125, 0.0461}};
+  RunHistory history({}), restored({});
+  history.add(epoch);
+  restored.restore(history.records());
+  EXPECT_EQ(restored.log(), history.log());
+  EXPECT_EQ(restored.log()[0], nlohmann::json::parse(R"({"epoch": 1.0, "step": 188, "epoch_loss": 0.6931,
+    "epoch_runtime": 335.25, "epoch_samples_per_second": 8.96, "epoch_tokens_per_second": 1860.5, "epoch_tflops": 0.25,
+    "epoch_mfu": 0.125, "epoch_exposed_communication": 0.0461})"));
+}
+
+TEST(SpeedWords, TellThePeakAndTheCommunicationWhereThereAreSuch) {
+  EXPECT_EQ(speed_words({8.961, 1860.4, 0.112e12}), "8.96 examples/s, 1860 tokens/s, 0.112 TFLOP/s");
+  EXPECT_EQ(exposed_words({8.961, 1860.4, 0.112e12}), "");
+  const Throughput gpus{900, 250000, 120e12, 0.343, 0.0461};
+  EXPECT_EQ(speed_words(gpus), "900.00 examples/s, 250000 tokens/s, 120.000 TFLOP/s (34.3 % of the peak)");
+  EXPECT_EQ(exposed_words(gpus), ", communication exposed 4.6 %");
 }
 
 TEST(PublishedResults, ABadLineIsNamed) {

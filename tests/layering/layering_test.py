@@ -17,6 +17,7 @@ HOMES = {
     r"mpi\.h": "dist",
     r"nccl\.h": "dist",
     r"cuda_runtime_api\.h": "dist",
+    r"nvtx3/.*": "launcher",
     r"(torch|ATen|c10)/.*": "model",
     r"(hdf5|H5\w+)\.h": "data",
     r"utf8proc\.h": "data",
