@@ -25,6 +25,7 @@ nlohmann::json exact_json(const TrainRecord& r) {
       {"per_second", {r.per_second.samples, r.per_second.tokens, r.per_second.flops, r.per_second.utilization}}};
   if (r.exposed_communication) json["exposed_communication"] = *r.exposed_communication;
   if (r.rank_seconds.size() > 1) json["rank_seconds"] = r.rank_seconds;
+  if (r.network) json["network"] = *r.network;
   return json;
 }
 
@@ -43,6 +44,7 @@ TrainRecord train_record_of(const nlohmann::json& json) {
   const nlohmann::json& speed = json.at("per_second");
   r.per_second = {speed.at(0), speed.at(1), speed.at(2), speed.at(3)};
   if (json.contains("exposed_communication")) r.exposed_communication = json["exposed_communication"].get<double>();
+  if (json.contains("network")) r.network = json["network"].get<double>();
   if (json.contains("rank_seconds")) r.rank_seconds = json["rank_seconds"].get<std::vector<double>>();
   return r;
 }
@@ -109,6 +111,7 @@ void RunHistory::add(const TrainRecord& record) {
                          {"tflops", rounded(record.per_second.flops / 1e12, 4)}};
   if (record.per_second.utilization > 0) json["mfu"] = rounded(record.per_second.utilization, 4);
   if (record.exposed_communication) json["exposed_communication_s"] = rounded(*record.exposed_communication, 6);
+  if (record.network) json["network_s"] = rounded(*record.network, 6);
   if (record.rank_seconds.size() > 1)
     for (const double seconds : record.rank_seconds)
       json["rank_seconds"].push_back(rounded(seconds, 6));

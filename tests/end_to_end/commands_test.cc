@@ -89,6 +89,8 @@ TEST_F(Commands, RanksSayForHowLongTheyStoodStillForGradients) {
   const std::string metrics = tests::read_file(run_folder() + "/metrics.jsonl");
   const auto first = nlohmann::json::parse(metrics.substr(0, metrics.find('\n')));
   EXPECT_GT(first["exposed_communication_s"], 0) << first;
+  EXPECT_GT(first["network_s"], 0) << first;
+  EXPECT_LE(first["network_s"], first["exposed_communication_s"]) << first;
   EXPECT_EQ(first["rank_seconds"].size(), 2U) << first;
 }
 

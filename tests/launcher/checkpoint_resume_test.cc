@@ -106,7 +106,7 @@ class Resume : public testing::Test {
     std::vector<nlohmann::json> kept;
     for (nlohmann::json record : log) {
       for (const char* key : {"samples_per_second", "tokens_per_second", "tflops", "exposed_communication_s",
-                              "rank_seconds", "eval_runtime", "eval_samples_per_second"})
+                              "network_s", "rank_seconds", "eval_runtime", "eval_samples_per_second"})
         record.erase(key);
       kept.push_back(record);
     }
