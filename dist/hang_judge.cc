@@ -11,6 +11,7 @@ namespace {
 constexpr double kLeastPatience = 30;
 constexpr double kOpenPatience = 600;
 constexpr double kSteps = 10;
+constexpr double kAlmost = 0.8;
 
 using Ranks = std::vector<int>;
 
@@ -23,7 +24,7 @@ class Judge {
   bool is_heard(int rank) const { return ranks_[rank].silent_seconds <= patience_with_silence(timeout_); }
   std::optional<std::string> verdict() const {
     const Ranks hung = those([this](int rank) { return is_silent(rank) || is_stuck(rank); });
-    if (!hung.empty()) return blame(hung);
+    if (!hung.empty()) return blame(those([this](int rank) { return goes_silent(rank) || is_stuck(rank); }));
     const Ranks there = those([this](int rank) { return !ranks_[rank].has_left; });
     if (!there.empty() && std::all_of(there.begin(), there.end(), [this](int rank) { return waits_too_long(rank); }))
       return nobody_to_blame(there);
@@ -32,6 +33,10 @@ class Judge {
 
  private:
   bool is_silent(int rank) const { return !ranks_[rank].has_left && !is_heard(rank); }
+  /// What takes several ranks away does so at one moment, and messages come at several.
+  bool goes_silent(int rank) const {
+    return !ranks_[rank].has_left && ranks_[rank].silent_seconds > kAlmost * patience_with_silence(timeout_);
+  }
   bool is_beyond_patience(int rank) const {
     return !ranks_[rank].has_left && ranks_[rank].idle_seconds > patience_with(ranks_[rank].activity, timeout_);
   }
@@ -89,9 +94,9 @@ std::string Judge::description_of(int rank) const {
   const RankView& view = ranks_[rank];
   std::string text = list_of({rank});
   if (!view.host.empty()) text += " (host " + view.host + ")";
-  text += is_silent(rank) ? " has sent no sign of life for " + seconds_text(view.silent_seconds) +
-                                " (its process is stopped, or its host or network is gone); last known: "
-                          : " has made no progress for " + seconds_text(ranks_[rank].idle_seconds) + ": ";
+  text += goes_silent(rank) ? " has sent no sign of life for " + seconds_text(view.silent_seconds) +
+                                  " (its process is stopped, or its host or network is gone); last known: "
+                            : " has made no progress for " + seconds_text(ranks_[rank].idle_seconds) + ": ";
   return text + place_of(view.activity);
 }
 

@@ -1,10 +1,14 @@
 #include "dist/mpi_environment.h"
 
 #include <mpi.h>
+#include <poll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 
 #include "dist/check.h"
@@ -66,6 +70,12 @@ void require_launcher_understood(int world_size) {
                            "or mpirun inside the allocation");
 }
 
+bool is_daemon(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/comm");
+  std::string name;
+  return std::getline(file, name) && name == "orted";
+}
+
 }  // namespace
 
 MpiEnvironment::MpiEnvironment() {
@@ -98,6 +108,20 @@ void MpiEnvironment::abort_job(int exit_code, double deadline_seconds) {
   const ExitDeadline deadline(exit_code, deadline_seconds);
   if (is_running()) MPI_Abort(MPI_COMM_WORLD, exit_code);
   _exit(exit_code);
+}
+
+void MpiEnvironment::end_daemon_after(int seconds) noexcept {
+  const pid_t parent = getppid();
+  if (!is_daemon(parent)) return;
+  const auto daemon = static_cast<int>(syscall(SYS_pidfd_open, parent, 0));
+  if (daemon < 0) return;
+  if (_Fork() == 0) {  // without threads: only calls that need none
+    setsid();          // who ends this rank's group does not mean this one
+    pollfd has_ended{daemon, POLLIN, 0};
+    if (poll(&has_ended, 1, 1000 * seconds) == 0) syscall(SYS_pidfd_send_signal, daemon, SIGTERM, nullptr, 0);
+    _exit(EXIT_SUCCESS);
+  }
+  close(daemon);
 }
 
 std::string MpiEnvironment::library_version() {

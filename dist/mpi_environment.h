@@ -29,6 +29,10 @@ class MpiEnvironment {
   /// Ends the whole job at once with `exit_code`; does not return, and leaves within `deadline_seconds` even if MPI
   /// hangs.
   [[noreturn]] static void abort_job(int exit_code, double deadline_seconds = 5);
+  /// For a rank that is about to end the job: leaves a process behind that ends Open MPI's daemon, if one has started
+  /// this rank and is still there after `seconds`. On a host that is cut off, the daemon would wait for mpirun's word
+  /// until TCP gives up, for a quarter of an hour.
+  static void end_daemon_after(int seconds) noexcept;
   static std::string library_version();  // "Open MPI v4.1.4"
 
  private:

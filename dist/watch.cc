@@ -27,7 +27,7 @@ using Seconds = std::chrono::duration<double>;
 constexpr Seconds kBeat(0.25);
 constexpr Seconds kLeavingPoll(0.02);
 constexpr int kRanksPerBeat = 16;
-constexpr double kDeadlineSeconds = 5;
+constexpr int kDeadlineSeconds = 5;
 
 /// In large jobs beats are rarer, so that a rank's work for them stays the same.
 Seconds beat_of(int world_size) {
@@ -180,6 +180,7 @@ void Watch::Watcher::end_the_job(int exit_code, const std::string& why, const st
   const ExitDeadline deadline(exit_code, kDeadlineSeconds);
   options_.report(why);
   before_abort();
+  MpiEnvironment::end_daemon_after(kDeadlineSeconds);
   MpiEnvironment::abort_job(exit_code, kDeadlineSeconds);
 }
 

@@ -34,7 +34,10 @@ void Job::watch(double timeout_seconds) {
   options.host = environment_.host();
   options.exit_code = kHang;
   options.error_exit_code = kPeerLost;
-  options.report = print_error;
+  options.report = [](const std::string& why) {
+    print_error(why);
+    tell_launch_of_an_abort(kHang);
+  };
   watch_.emplace(activity_, std::move(options));
 }
 
@@ -75,6 +78,7 @@ int outcome_of(const std::function<int(Job&)>& body, Job& job) {
   const Problem problem = problem_of(error);
   const bool has_peers = environment != nullptr && environment->world_size() > 1;
   print_error(has_peers ? "rank " + std::to_string(environment->rank()) + ": " + problem.message : problem.message);
+  if (has_peers) tell_launch_of_an_abort(problem.exit_code);
   dist::MpiEnvironment::abort_job(problem.exit_code);
 }
 

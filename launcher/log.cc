@@ -86,6 +86,12 @@ void tell_launch_that_ranks_are_ready() {
   std::fflush(stderr);
 }
 
+void tell_launch_of_an_abort(int exit_code) {
+  if (std::getenv(kMarksVariable) == nullptr) return;
+  std::fputs((kAborting + std::to_string(exit_code) + kAborting).c_str(), stderr);
+  std::fflush(stderr);
+}
+
 void flush_output() {
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
     throw std::system_error(errno != 0 ? errno : EIO, std::generic_category(), "cannot write standard output");

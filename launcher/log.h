@@ -23,6 +23,8 @@ void print_report(const std::string& text);
 
 /// For rank 0, once every rank takes stop requests; see launch_marks.h.
 void tell_launch_that_ranks_are_ready();
+/// For a rank that is about to end the whole job by force.
+void tell_launch_of_an_abort(int exit_code);
 
 /// Sends what was printed on standard output. Throws std::system_error if any of it was lost: a full disk, a closed
 /// descriptor.

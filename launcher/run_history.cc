@@ -28,6 +28,7 @@ nlohmann::json exact_json(const TrainRecord& r) {
                          {"per_second", exact_json(r.per_second)}};
   if (r.exposed_communication) json["exposed_communication"] = *r.exposed_communication;
   if (r.rank_seconds.size() > 1) json["rank_seconds"] = r.rank_seconds;
+  if (r.network) json["network"] = *r.network;
   return json;
 }
 
@@ -57,6 +58,7 @@ TrainRecord train_record_of(const nlohmann::json& json) {
   TrainRecord r{json.at("step"), json.at("epoch"), json.at("loss"), json.at("grad_norm"), json.at("learning_rate")};
   r.per_second = throughput_of(json.at("per_second"));
   if (json.contains("exposed_communication")) r.exposed_communication = json["exposed_communication"].get<double>();
+  if (json.contains("network")) r.network = json["network"].get<double>();
   if (json.contains("rank_seconds")) r.rank_seconds = json["rank_seconds"].get<std::vector<double>>();
   return r;
 }
@@ -137,6 +139,7 @@ void RunHistory::add(const TrainRecord& record) {
                          {"step", record.step}};
   add_speed(json, "", record.per_second, record.exposed_communication.has_value());
   if (record.exposed_communication) json["exposed_communication_s"] = rounded(*record.exposed_communication, 6);
+  if (record.network) json["network_s"] = rounded(*record.network, 6);
   if (record.rank_seconds.size() > 1)
     for (const double seconds : record.rank_seconds)
       json["rank_seconds"].push_back(rounded(seconds, 6));

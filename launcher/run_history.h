@@ -35,6 +35,7 @@ struct TrainRecord {
   Throughput per_second = {};                        // mean since the record before
   std::optional<double> exposed_communication = {};  // seconds a step, mean since the record before; none with one rank
   std::vector<double> rank_seconds = {};             // a step, every rank's own, likewise
+  std::optional<double> network = {};                // of exposed_communication: what no other rank was waited for
 };
 
 /// The training steps of one epoch.

@@ -23,6 +23,11 @@ model::AdamWOptions adamw_options(const TrainOptions& options) {
   return {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay, options.max_grad_norm};
 }
 
+std::vector<std::string> hosts_of_all(Job& job) {
+  const std::vector<std::string> gathered = job.control().gather(job.environment().host());
+  return nlohmann::json::parse(job.control().broadcast(nlohmann::json(gathered).dump(), 0));
+}
+
 ProgressStyle style_for(const TrainOptions& options, const Job& job) {
   if (!job.is_main()) return ProgressStyle::kNone;
   return options.disable_tqdm ? ProgressStyle::kLines : detect_progress_style();
@@ -37,6 +42,7 @@ void Trainer::Window::add(const StepStats& stats) {
   loss_sum += stats.loss * static_cast<double>(stats.examples);
   flops += stats.flops;
   exposed_sum += stats.exposed_seconds;
+  network_sum += stats.network_seconds;
 }
 
 Throughput Trainer::per_second(const Window& window) const {
@@ -60,7 +66,7 @@ Trainer::Trainer(const TrainOptions& options, const RunPlan& plan, const Trainin
       trace_(job, std::filesystem::path(options.output_dir) / "profile.json", options.profile),
       best_(options.metric_for_best_model, options.early_stopping_patience, options.early_stopping_threshold),
       progress_(style_for(options, job), "training", plan.total_steps, "steps"),
-      hosts_(job.control().gather(job.environment().host())) {}
+      hosts_(hosts_of_all(job)) {}
 
 TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& after_step,
                           const StopQuestion& stop_requested) {
@@ -113,16 +119,16 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
   const double local_loss = forward_backward(share, 1.0 / static_cast<double>(stats.examples));
   const std::chrono::duration<double> own_time = std::chrono::steady_clock::now() - began;
   finish_reductions();
-  std::vector<double> sums = {local_loss, sync_.exposed_seconds(), asked_to_stop() ? 1.0 : 0.0,
-                              saver_ != nullptr ? saver_->vote() : 0.0};
-  constexpr size_t kRankSeconds = 4;  // from here on one of each rank
-  sums.resize(kRankSeconds + static_cast<size_t>(job_.world_size()));
-  sums[kRankSeconds + static_cast<size_t>(job_.rank())] = own_time.count();
+  std::vector<double> sums = {local_loss, asked_to_stop() ? 1.0 : 0.0, saver_ != nullptr ? saver_->vote() : 0.0};
+  const auto own = static_cast<std::ptrdiff_t>(sums.size());  // from here on one of each rank, and then another
+  const std::ptrdiff_t exposed = own + job_.world_size();
+  sums.resize(static_cast<size_t>(exposed + job_.world_size()));
+  sums[own + job_.rank()] = own_time.count();
+  sums[exposed + job_.rank()] = sync_.exposed_seconds();
   sums = job_.control().sum(std::move(sums));
-  stats.rank_seconds.assign(sums.begin() + kRankSeconds, sums.end());
+  take_times({sums.begin() + own, sums.begin() + exposed}, {sums.begin() + exposed, sums.end()}, stats);
   stats.loss = sums[0] / static_cast<double>(stats.examples);
-  stats.exposed_seconds = sums[1] / job_.world_size();
-  stopping_ = sums[2] > 0;
+  stopping_ = sums[1] > 0;
   {
     enter("optimizer");
     failpoint("optimizer");
@@ -133,7 +139,7 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
   stats.step = ++step_;
   failpoint("step-done");
   job_.activity().end_step();
-  if (saver_ != nullptr) saver_->hear(sums[3]);
+  if (saver_ != nullptr) saver_->hear(sums[2]);
   return stats;
 }
 
@@ -199,17 +205,8 @@ void Trainer::observe(const StepStats& stats) {
                             plan_.epoch_at(plan_.total_steps), speed_words(speed).c_str(), exposed_words(speed).c_str(),
                             stats.learning_rate));
   last_ = stats;
-  if (const auto straggler = stragglers_.observe(stats.rank_seconds)) warn_of(*straggler);
+  look_for_waits(stats);
   if (stats.step % options_.logging_steps == 0) log_last_step();
-}
-
-void Trainer::warn_of(const Stragglers::Straggler& straggler) const {
-  if (!job_.is_main()) return;
-  log_warning(
-      formatted("rank %d (%s) keeps the others waiting: it takes %.0f ms for its part of a step, they take %.0f ms. "
-                "Look for other work, a hot GPU or a slow disk there",
-                straggler.rank, hosts_.at(static_cast<size_t>(straggler.rank)).c_str(), 1000 * straggler.seconds,
-                1000 * straggler.others_seconds));
 }
 
 void Trainer::log_last_step() {
@@ -217,6 +214,7 @@ void Trainer::log_last_step() {
   record.per_second = per_second(since_log_);
   record.rank_seconds = stragglers_.take_means();
   if (job_.world_size() > 1) record.exposed_communication = since_log_.exposed_seconds();
+  if (job_.world_size() > 1) record.network = since_log_.network_seconds();
   history_.add(record);
   since_log_ = {.began = progress_.seconds()};
 }

@@ -21,6 +21,7 @@
 #include "launcher/progress.h"
 #include "launcher/run_history.h"
 #include "launcher/run_plan.h"
+#include "launcher/slow_network.h"
 #include "launcher/stragglers.h"
 #include "launcher/trace.h"
 #include "model/optimizer.h"
@@ -44,7 +45,9 @@ struct StepStats {
   double loss = 0;                                              // mean over the global batch
   double grad_norm = std::numeric_limits<double>::quiet_NaN();  // until it is known
   double learning_rate = 0;
+  double seconds = 0;                // that it took until the sums were there, on the slowest rank
   double exposed_seconds = 0;        // that it stood still for gradients on their way; mean over ranks
+  double network_seconds = 0;        // likewise, on the rank that did so shortest: it waited for no other rank
   std::vector<double> rank_seconds;  // every rank's own time for it, without waiting for others
 };
 
@@ -103,7 +106,12 @@ class Trainer {
   void observe(const StepStats& stats);
   void log_last_step();
   void close_epoch();
+  static void take_times(const std::vector<double>& own, const std::vector<double>& exposed, StepStats& stats);
+  /// Collective. Tells of ranks and of a network that keep the others waiting.
+  void look_for_waits(const StepStats& stats);
   void warn_of(const Stragglers::Straggler& straggler) const;
+  void warn_of(const SlowNetwork::Finding& network);
+  std::string words_on_network();
   void evaluate(const ModelPublisher& publish);
   void publish_model(const ModelPublisher& publish);
   /// Notes what this rank does from now on, for the case that it hangs.
@@ -145,17 +153,20 @@ class Trainer {
   StateDescriber describe_;
   StepStats last_;
   Stragglers stragglers_;
-  std::vector<std::string> hosts_;  // rank 0's: of all ranks
+  SlowNetwork slow_network_;
+  std::vector<std::string> hosts_;                      // of all ranks
+  std::vector<int> first_ranks_ = first_ranks(hosts_);  // one on each host
 
   /// Sums over the steps that go into one record.
   struct Window {
     double began = 0;  // seconds of training before it
     int64_t steps = 0, examples = 0, tokens = 0;
-    double loss_sum = 0, flops = 0, exposed_sum = 0;
+    double loss_sum = 0, flops = 0, exposed_sum = 0, network_sum = 0;
 
     void add(const StepStats& stats);
     double loss() const { return loss_sum / static_cast<double>(std::max<int64_t>(examples, 1)); }
     double exposed_seconds() const { return exposed_sum / static_cast<double>(std::max<int64_t>(steps, 1)); }
+    double network_seconds() const { return network_sum / static_cast<double>(std::max<int64_t>(steps, 1)); }
     nlohmann::json to_json() const;
     void restore(const nlohmann::json& text);
   };

@@ -31,8 +31,8 @@ BestModel::State best_of(const json& text) {
 }  // namespace
 
 json Trainer::Window::to_json() const {
-  return {{"began", began},       {"steps", steps}, {"examples", examples},      {"tokens", tokens},
-          {"loss_sum", loss_sum}, {"flops", flops}, {"exposed_sum", exposed_sum}};
+  return {{"began", began},       {"steps", steps}, {"examples", examples},       {"tokens", tokens},
+          {"loss_sum", loss_sum}, {"flops", flops}, {"exposed_sum", exposed_sum}, {"network_sum", network_sum}};
 }
 
 void Trainer::Window::restore(const json& text) {
@@ -43,6 +43,7 @@ void Trainer::Window::restore(const json& text) {
   loss_sum = text.at("loss_sum");
   flops = text.at("flops");
   exposed_sum = text.at("exposed_sum");
+  network_sum = text.value("network_sum", 0.0);  // not in older checkpoints
 }
 
 json Trainer::state() const {

@@ -4,8 +4,10 @@
 #include <stdio.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <random>
+#include <system_error>
 #include <tuple>
 
 #include "data/atomic_file.h"
@@ -59,6 +61,19 @@ void keep_aside(const fs::path& checkpoint, const char* why) {
   }
 }
 
+bool cannot_exchange(int error) {
+  return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
+}
+
+/// If `unfinished` is gone, since the run has gone on elsewhere, `target` is to stay what it was.
+void rename_or_undo(const fs::path& unfinished, const fs::path& target, const fs::path& old) {
+  std::error_code error;
+  fs::rename(unfinished, target, error);
+  if (!error) return;
+  fs::rename(old, target);
+  throw std::system_error(error, unfinished.string());
+}
+
 /// At every moment one of the two has the name `target`, where the file system can exchange names.
 void take_the_place_of(const fs::path& target, const fs::path& unfinished) {
   const fs::path old = hidden_name(target.parent_path(), target.filename().string(), "removing");
@@ -66,8 +81,9 @@ void take_the_place_of(const fs::path& target, const fs::path& unfinished) {
     failpoint("exchanged");
     fs::rename(unfinished, old);
   } else {
+    if (!cannot_exchange(errno)) throw std::system_error(errno, std::generic_category(), unfinished.string());
     fs::rename(target, old);
-    fs::rename(unfinished, target);
+    rename_or_undo(unfinished, target, old);
   }
   fs::remove_all(old);
 }

@@ -1,6 +1,8 @@
 #include "launcher/launch/job_output.h"
 
 #include <algorithm>
+#include <cctype>
+#include <cstdlib>
 #include <utility>
 
 #include "launcher/launch_marks.h"
@@ -42,6 +44,12 @@ std::string JobOutput::without_marks(const std::string& bytes) {
   for (const char c : bytes) {
     if (c == kRanksReady) {
       ranks_are_ready_ = true;
+    } else if (c == kAborting) {
+      if (in_code_ && !abort_code_) abort_code_ = std::atoi(code_.c_str());
+      in_code_ = !in_code_;
+      code_.clear();
+    } else if (in_code_ && std::isdigit(static_cast<unsigned char>(c)) != 0) {
+      code_ += c;
     } else if (c == kErrorBegins) {
       in_error_ = true;
       error_.clear();

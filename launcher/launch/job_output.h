@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 namespace lockstep {
@@ -14,6 +15,8 @@ class JobOutput {
   std::string rest();
 
   bool ranks_are_ready() const { return ranks_are_ready_; }
+  /// The exit code with which a rank ends the job by force, if one has begun to.
+  std::optional<int> abort_code() const { return abort_code_; }
   /// The first message that a rank ended with, a line or several; "" if none did.
   const std::string& first_error() const { return first_error_; }
   /// Whether it is also the last that was printed.
@@ -30,6 +33,9 @@ class JobOutput {
   std::string held_;   // what may be the beginning of a block of mpirun's, between two rules
   std::string error_;  // between its marks so far
   bool in_error_ = false;
+  std::string code_;  // likewise
+  bool in_code_ = false;
+  std::optional<int> abort_code_;
   bool ranks_are_ready_ = false;
   std::string first_error_;
   std::string epitaph_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "launcher/errors.h"
 #include "launcher/format.h"
@@ -41,12 +42,13 @@ std::string where(const LaunchOptions& options, const MachineFacts& facts, int g
 }
 
 std::string threads_of(const LaunchOptions& options, const MachineFacts& facts, int ranks) {
-  if (options.threads > 0) return formatted("%d threads each", options.threads);
+  const auto each = [](int threads) { return formatted("%d thread%s each", threads, threads == 1 ? "" : "s"); };
+  if (options.threads > 0) return each(options.threads);
   const auto set = facts.environment.find("OMP_NUM_THREADS");
-  if (set != facts.environment.end()) return "OMP_NUM_THREADS=" + set->second + " threads each";
+  if (set != facts.environment.end())
+    return "OMP_NUM_THREADS=" + set->second + " thread" + (set->second == "1" ? "" : "s") + " each";
   if (!options.hosts.empty()) return "the cores of each host shared out among its ranks";
-  const int share = std::max(1, facts.cores / ranks);
-  return formatted("%d thread%s each", share, share == 1 ? "" : "s");
+  return each(std::max(1, facts.cores / ranks));
 }
 
 void place_ranks(const LaunchOptions& options, const MachineFacts& facts, LaunchPlan& plan) {
@@ -68,6 +70,18 @@ void allow_root(const MachineFacts& facts, LaunchPlan& plan) {
     if (!facts.environment.contains(name)) plan.settings[name] = "1";
   if (!plan.settings.empty())
     plan.notes.emplace_back("running as root: OMPI_ALLOW_RUN_AS_ROOT and ..._CONFIRM are set");
+}
+
+/// mpirun asks a host from which nothing comes whether it is there: after a minute without an answer the host is lost.
+/// That is later than ranks notice it by themselves, once they watch each other.
+void keep_contact(const MachineFacts& facts, LaunchPlan& plan) {
+  const std::pair<const char*, const char*> settings[] = {
+      {"OMPI_MCA_oob_tcp_keepalive_time", "30"},
+      {"OMPI_MCA_oob_tcp_keepalive_intvl", "10"},
+      {"OMPI_MCA_oob_tcp_keepalive_probes", "3"},
+  };
+  for (const auto& [name, value] : settings)
+    if (!facts.environment.contains(name)) plan.settings[name] = value;
 }
 
 /// What a rank on another host needs of this one's environment; a rank on this host inherits all of it.
@@ -109,7 +123,10 @@ LaunchPlan make_launch_plan(const LaunchOptions& options, const MachineFacts& fa
   allow_root(facts, plan);
   plan.settings[kMarksVariable] = "1";
   if (options.threads > 0) plan.settings["OMP_NUM_THREADS"] = std::to_string(options.threads);
-  if (!options.hosts.empty()) send_environment(facts, plan);
+  if (!options.hosts.empty()) {
+    keep_contact(facts, plan);
+    send_environment(facts, plan);
+  }
   plan.argv.push_back(facts.program);
   plan.argv.insert(plan.argv.end(), options.command.begin(), options.command.end());
   return plan;

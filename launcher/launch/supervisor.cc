@@ -22,6 +22,9 @@ using Clock = std::chrono::steady_clock;
 
 /// mpirun itself gives its ranks a second or two between TERM and KILL.
 constexpr auto kPatienceAfterTerm = std::chrono::seconds(10);
+/// A rank that ends the job by force leaves after 5 s itself, and the others that are alive not later than 10 s after
+/// it.
+constexpr auto kPatienceAfterAbort = std::chrono::seconds(8);
 constexpr auto kPatienceForLastWords = std::chrono::seconds(2);
 constexpr auto kTick = std::chrono::milliseconds(100);
 
@@ -124,7 +127,10 @@ class Supervisor {
       mpirun_.signal(SIGUSR1);
       wants_stop_ = false;
     }
-    if (kill_at_ && Clock::now() >= *kill_at_) mpirun_.signal(SIGKILL);
+    if (end_.output.abort_code() && !kill_at_) kill_at_ = Clock::now() + kPatienceAfterAbort;
+    if (!kill_at_ || Clock::now() < *kill_at_) return;
+    end_.given_up = end_.stopped_at_once == 0;
+    mpirun_.signal(SIGKILL);
   }
 
   int signals_;

@@ -9,12 +9,14 @@ namespace lockstep {
 struct JobEnd {
   int status = 0;           // mpirun's, as of waitpid()
   int stopped_at_once = 0;  // the signal to launch after which the ranks were ended: SIGINT, SIGTERM, SIGHUP; 0: none
+  bool given_up = false;    // mpirun had to be killed, since it waited for a host that is gone
   JobOutput output;
 };
 
 /// Runs the job to its end and passes its standard error on. SIGINT asks the ranks to stop after their step (SIGUSR1 to
-/// mpirun), a second one ends them (SIGTERM, after a while SIGKILL), as SIGTERM and SIGHUP do. These and SIGCHLD and
-/// SIGWINCH stay blocked in this process. Throws NotStartedError.
+/// mpirun), a second one ends them (SIGTERM, after a while SIGKILL), as SIGTERM and SIGHUP do. An mpirun that does not
+/// end after a rank has ended the job is killed. These signals and SIGCHLD and SIGWINCH stay blocked in this process.
+/// Throws NotStartedError.
 JobEnd supervise(const LaunchPlan& plan);
 
 }  // namespace lockstep

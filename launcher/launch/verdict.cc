@@ -50,6 +50,22 @@ std::string why_not_started(const std::string& said, const std::vector<Host>& ho
   return "";
 }
 
+/// "host b (ranks 4 to 7)", by the name of the daemon that mpirun lost; mpirun fills one host after the other.
+std::string lost_host(const std::string& said, const std::vector<Host>& hosts) {
+  const size_t daemon = said.find("Remote daemon:");
+  const std::string name = daemon == std::string::npos ? "" : word_after(said.substr(daemon), " on node ");
+  if (name.empty()) return "a host";
+  int first = 0;
+  for (const Host& host : hosts) {
+    const int last = first + host.slots - 1;
+    if (host.name == name)
+      return "host " + name +
+             (first == last ? formatted(" (rank %d)", first) : formatted(" (ranks %d to %d)", first, last));
+    first = last + 1;
+  }
+  return "host " + name;
+}
+
 std::string how_a_rank_ended(const std::string& epitaph, int exit_code) {
   const std::string rank = word_after(epitaph, "noticed that process rank ");
   const std::string who = rank.empty() ? "a rank" : "rank " + rank + " on host " + word_after(epitaph, "on node ");
@@ -68,8 +84,8 @@ Verdict verdict_on_failure(const JobEnd& end, int exit_code, const std::vector<H
   if (const std::string why = why_not_started(output.printed() + output.epitaph(), hosts, is_known); !why.empty())
     return {kNotStarted, error_line(why)};
   if (contains(output.printed(), "lost communication with a remote daemon"))
-    return {kPeerLost,
-            error_line("contact with a host was lost: it is down or cut off, or Open MPI's daemon was killed there")};
+    return {kPeerLost, error_line("contact with " + lost_host(output.printed(), hosts) +
+                                  " was lost: it is down or cut off, or Open MPI's daemon was killed there")};
   return {exit_code, error_line(how_a_rank_ended(output.epitaph(), exit_code))};
 }
 
@@ -83,6 +99,8 @@ Verdict verdict_on(const JobEnd& end, const std::vector<Host>& hosts,
             formatted("stopped at once by signal %d (%s); the last model that was saved is in "
                       "--output_dir\n",
                       end.stopped_at_once, strsignal(end.stopped_at_once))};
+  if (const auto code = end.output.abort_code(); code && (end.given_up || !WIFSIGNALED(end.status)))
+    return verdict_on_failure(end, *code, hosts, is_known);
   if (WIFSIGNALED(end.status))
     return {128 + WTERMSIG(end.status),
             error_line("mpirun was ended by " + name_of(WTERMSIG(end.status)) + "; its ranks end with it")};

@@ -76,6 +76,17 @@ TEST_F(HangJudgeTest, ALongEvaluationOnRankZeroIsWaitedFor) {
   EXPECT_EQ(judge(), kNothing);
 }
 
+TEST_F(HangJudgeTest, RanksThatFallSilentWithinTheSameMomentAreNamedTogether) {
+  ranks[1].silent_seconds = 10.1;
+  ranks[2].silent_seconds = 9.8;
+  ranks[3].silent_seconds = 0.3;
+  EXPECT_THAT(judge(), Optional(AllOf(HasSubstr("rank 1 (host node1) has sent no sign of life for 10 s"),
+                                      HasSubstr("rank 2 (host node2) has sent no sign of life for 10 s"),
+                                      Not(HasSubstr("rank 3 (host")))));
+  ranks[1].silent_seconds = 9.9;
+  EXPECT_EQ(judge(), kNothing);
+}
+
 TEST_F(HangJudgeTest, ARankMayHangWhileNobodyWaitsYet) {
   ranks[2].idle_seconds = 11;
   EXPECT_THAT(judge(), Optional(AllOf(HasSubstr("rank 2 "), Not(HasSubstr("waiting for")))));

@@ -91,6 +91,8 @@ TEST_F(Commands, RanksSayForHowLongTheyStoodStillForGradients) {
   EXPECT_GT(first["exposed_communication_s"], 0) << first;
   EXPECT_GT(first["exposed_communication"], 0) << first;
   EXPECT_THAT(trained_->output, HasSubstr("TFLOP/s, communication exposed "));
+  EXPECT_GT(first["network_s"], 0) << first;
+  EXPECT_LE(first["network_s"], first["exposed_communication_s"]) << first;
   EXPECT_EQ(first["rank_seconds"].size(), 2U) << first;
 }
 

@@ -119,6 +119,15 @@ TEST_F(Plan, CoresAreSharedOut) {
   EXPECT_EQ(plan().settings.at("OMP_NUM_THREADS"), "4");
 }
 
+TEST_F(Plan, OneThreadIsNotThreads) {
+  options_.ranks = 8;
+  EXPECT_THAT(notes(), HasSubstr(", 1 thread each\n"));
+  facts_.environment["OMP_NUM_THREADS"] = "1";
+  EXPECT_THAT(notes(), HasSubstr(", OMP_NUM_THREADS=1 thread each\n"));
+  options_.threads = 1;
+  EXPECT_THAT(notes(), HasSubstr(", 1 thread each\n"));
+}
+
 TEST_F(Plan, OnlyMoreRanksThanPhysicalCoresAreOversubscribed) {
   options_.ranks = 4;
   EXPECT_THAT(plan().argv, Not(testing::Contains("--oversubscribe")));
@@ -149,6 +158,14 @@ TEST_F(Plan, HostsGetTheirRanksAndWhatTheyNeedOfTheEnvironment) {
                           "/opt/lockstep", "train", "--seed", "1"));
 }
 
+TEST_F(Plan, ContactWithHostsIsKeptUnlessTheUserSaysHow) {
+  EXPECT_FALSE(plan().settings.contains("OMPI_MCA_oob_tcp_keepalive_time"));
+  options_.hosts = parse_hosts("a,b");
+  EXPECT_EQ(plan().settings.at("OMPI_MCA_oob_tcp_keepalive_time"), "30");
+  facts_.environment["OMPI_MCA_oob_tcp_keepalive_time"] = "300";
+  EXPECT_FALSE(plan().settings.contains("OMPI_MCA_oob_tcp_keepalive_time"));
+}
+
 TEST_F(Plan, FewerRanksThanPlacesAreFineAndMoreAreNot) {
   options_.hosts = parse_hosts("a:4,b:4");
   options_.ranks = 5;
@@ -161,9 +178,11 @@ TEST_F(Plan, AShellCanReadItsLine) {
   facts_.is_root = true;
   options_.hosts = parse_hosts("a");
   options_.command = {"train", "--output_dir", "it's mine"};
-  EXPECT_EQ(shell_line(plan()),
-            "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun -np 1 --bind-to none --host a:1 "
-            "/opt/lockstep train --output_dir 'it'\\''s mine'");
+  EXPECT_EQ(
+      shell_line(plan()),
+      "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_oob_tcp_keepalive_intvl=10 "
+      "OMPI_MCA_oob_tcp_keepalive_probes=3 OMPI_MCA_oob_tcp_keepalive_time=30 mpirun -np 1 --bind-to none --host a:1 "
+      "/opt/lockstep train --output_dir 'it'\\''s mine'");
 }
 
 TEST(Mpirun, IsTheNamedOneThenTheOneBesideTheProgramThenThatOfPath) {
@@ -203,6 +222,10 @@ std::string marked(const std::string& error) {
   return kErrorBegins + error + kErrorEnds;
 }
 
+std::string aborting(int exit_code) {
+  return kAborting + std::to_string(exit_code) + kAborting;
+}
+
 TEST(JobOutput, PassesTextAtOnceAlsoWithoutALineEnd) {
   JobOutput output;
   EXPECT_EQ(output.pass("\r\033[Ktraining 3/5 -"), "\r\033[Ktraining 3/5 ");
@@ -221,6 +244,13 @@ TEST(JobOutput, TakesMarksOutAndRemembersTheFirstError) {
   EXPECT_EQ(printed, "error: one\nand more\nlog\nerror: two\n");
   EXPECT_EQ(output.first_error(), "error: one\nand more\n");
   EXPECT_FALSE(output.error_is_last());
+}
+
+TEST(JobOutput, RemembersTheCodeOfTheFirstRankThatEndsTheJob) {
+  JobOutput output;
+  EXPECT_EQ(output.abort_code(), std::nullopt);
+  EXPECT_EQ(output.pass("a" + aborting(7) + "b" + aborting(6) + "5"), "ab5");
+  EXPECT_EQ(output.abort_code(), 7);
 }
 
 TEST(JobOutput, SetsMpirunsLastWordsAsideAndPassesItsOthers) {
@@ -301,6 +331,24 @@ TEST(Verdict, AHostThatIsLostIsALostPeer) {
       verdict(job_that(kRule + "ORTE has lost communication with a remote daemon.\n" + kRule, exited(205)));
   EXPECT_EQ(lost.exit_code, kPeerLost);
   EXPECT_THAT(lost.words, HasSubstr("contact with a host was lost"));
+}
+
+TEST(Verdict, AHostThatIsLostIsNamedWithItsRanks) {
+  const std::string said = kRule +
+                           "ORTE has lost communication with a remote daemon.\n\n"
+                           "  HNP daemon   : [[1,0],0] on node a\n  Remote daemon: [[1,0],1] on node b\n" +
+                           kRule;
+  EXPECT_THAT(verdict(job_that(said, exited(205)), "a:4,b:4").words,
+              HasSubstr("contact with host b (ranks 4 to 7) was lost"));
+  EXPECT_THAT(verdict(job_that(said, exited(205)), "a,b").words, HasSubstr("contact with host b (rank 1) was lost"));
+  EXPECT_THAT(verdict(job_that(said, exited(205)), "a,b.lan").words, HasSubstr("contact with host b was lost"));
+}
+
+TEST(Verdict, AnMpirunThatHadToBeKilledHasTheCodeOfTheRankThatEndedTheJob) {
+  JobEnd end = job_that(marked("error: rank 1 (host b) has gone\n") + aborting(kHang), SIGKILL);
+  end.given_up = true;
+  EXPECT_EQ(verdict(end).exit_code, kHang);
+  EXPECT_EQ(verdict(end).words, "");
 }
 
 TEST(Verdict, WhoEndedTheJobDecidesTheCode) {

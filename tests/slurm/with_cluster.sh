@@ -1,51 +1,26 @@
 #!/bin/bash
-# with_cluster.sh COMMAND...: runs COMMAND on a machine of its own that has a Slurm cluster: 3 nodes with 2 pretended GPUs each, real
-# slurmctld, slurmd and munged. Everything lives in namespaces: nothing listens outside them, and the kernel ends all of it with this
-# process, however that ends. Exit code: COMMAND's. Where that cannot be, COMMAND runs as it is, with the reason in SLURM_IS_MISSING.
+# with_cluster.sh COMMAND...: runs COMMAND on a machine of its own (own_machine.sh) that has a Slurm cluster: 3 nodes with 2 pretended GPUs
+# each, real slurmctld, slurmd and munged. Exit code: COMMAND's. Where that cannot be, COMMAND runs as it is, with the reason in
+# SLURM_IS_MISSING.
 #
 # COMMAND finds: CLUSTER, the cluster's folder, which all nodes share (logs in CLUSTER/log); SLURM_CONF; and
-# CLUSTER_NODE, node.sh, to stop a node and to start it again.
+# CLUSTER_NODE, host.sh, to stop a node and to start it again.
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$(dirname "${BASH_SOURCE[0]}")/../support/hosts/own_machine.sh"
 nodes=(n1 n2 n3)
-network=10.77.0
-PATH=$PATH:/usr/sbin:/sbin
 
-why_not() {
-  local program
-  for program in slurmctld slurmd munged sbatch ip unshare; do
-    command -v $program >/dev/null || { echo "$program is not installed (apt-get install slurmctld slurmd slurm-client munge iproute2)"; return; }
-  done
-  [ "$(id -u)" = 0 ] || { echo "slurmd starts jobs of other users, so it must be root"; return; }
-  unshare --mount --net --pid --uts --ipc --fork --mount-proc true 2>/dev/null || echo "unshare may not make namespaces here"
-}
-
-if [ -z "${CLUSTER:-}" ]; then
-  SLURM_IS_MISSING=$(why_not) && export SLURM_IS_MISSING
+if [ -z "${MACHINE:-}" ]; then
+  SLURM_IS_MISSING=$(why_no_machine slurmctld slurmd munged sbatch) && export SLURM_IS_MISSING
   [ -z "$SLURM_IS_MISSING" ] || exec "$@"
-  CLUSTER=$(mktemp -d /tmp/lockstep-slurm.XXXXXX) && export CLUSTER
-  trap 'rmdir "$CLUSTER"' EXIT
-  setpriv --pdeathsig KILL unshare --mount --net --pid --uts --ipc --fork --kill-child --mount-proc --propagation private \
-    "${BASH_SOURCE[0]}" "$@"
+  on_own_machine "${BASH_SOURCE[0]}" "$@"
   exit
 fi
 
 # ---- from here on in the namespaces, as their first process -------------------------------------------------------------------------
-make_machine() {
-  mount -t tmpfs -o mode=755 cluster "$CLUSTER"
-  mkdir -p "$CLUSTER"/{munge,log,state,spool,disk,tmp}
+make_folders() {
+  export CLUSTER=$MACHINE
+  mkdir -p "$CLUSTER"/{munge,state,spool,disk} "${nodes[@]/#/$CLUSTER/spool/}" "${nodes[@]/#/$CLUSTER/disk/}"
   mountpoint -q /sys/fs/cgroup || mount -t tmpfs cgroup /sys/fs/cgroup # slurmd wants something there, though it uses nothing of it
-  ip link set lo up
-  ip link add switch type bridge
-  ip address add $network.254/24 dev switch
-  ip link set switch up
-  hostname login
-  local node
-  {
-    printf '127.0.0.1 localhost\n%s login\n' $network.254
-    for node in "${nodes[@]}"; do echo "$network.${node#n} $node"; done
-  } >"$CLUSTER/hosts"
-  mount --bind "$CLUSTER/hosts" /etc/hosts
 }
 
 start_munge() {
@@ -67,7 +42,7 @@ pretend_gpus() {
 write_configuration() {
   cat >"$CLUSTER/slurm.conf" <<CONFIGURATION
 ClusterName=test
-SlurmctldHost=login($network.254)
+SlurmctldHost=login($MACHINE_NETWORK.254)
 SlurmUser=root
 AuthInfo=socket=$CLUSTER/munge/socket,cred_expire=5
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
@@ -99,7 +74,7 @@ MailProg=/bin/true
 CONFIGURATION
   local node
   for node in "${nodes[@]}"; do
-    echo "NodeName=$node NodeAddr=$network.${node#n} CPUs=4 RealMemory=4000 Gres=gpu:2"
+    echo "NodeName=$node NodeAddr=$MACHINE_NETWORK.${node#n} CPUs=4 RealMemory=4000 Gres=gpu:2"
   done >>"$CLUSTER/slurm.conf"
   cat >>"$CLUSTER/slurm.conf" <<CONFIGURATION
 PartitionName=main Nodes=ALL Default=YES PriorityTier=10
@@ -122,16 +97,17 @@ within() {
 all_idle() { [ "$(sinfo -h -N -p main -t idle -o %N 2>/dev/null | wc -l)" = ${#nodes[@]} ]; }
 
 start_cluster() {
-  make_machine
+  make_machine login "${nodes[@]}"
+  make_folders
   start_munge
   pretend_gpus
   write_configuration
-  export SLURM_CONF=$CLUSTER/slurm.conf CLUSTER_NODE=$here/node.sh CLUSTER_NETWORK=$network
-  export TMPDIR=$CLUSTER/tmp # so that COMMAND leaves nothing behind either
+  export SLURM_CONF=$CLUSTER/slurm.conf CLUSTER_NODE=$HOST
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # for jobs by mpirun
   slurmctld -D -i >"$CLUSTER/log/slurmctld.out" 2>&1 &
   local node
-  for node in "${nodes[@]}"; do "$CLUSTER_NODE" start "$node"; done
+  export HOST_PROGRAM='exec slurmd -D -N "$(hostname)"'
+  for node in "${nodes[@]}"; do "$HOST" start "$node"; done
   within 30 all_idle
 }
 

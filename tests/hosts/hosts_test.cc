@@ -1,0 +1,112 @@
+// Jobs over several hosts with a network between them: equal results, cut cables, dead hosts.
+#include "tests/hosts/several_hosts.h"
+
+namespace lockstep {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AnyOf;
+using testing::HasSubstr;
+using testing::Not;
+using tests::becomes_true;
+using tests::Outcome;
+using tests::SeveralHosts;
+
+/// The time-out of 5 s, a few seconds in which everybody may leave in order, and some for a busy machine.
+constexpr double kAllowedSeconds = 5 + 30;
+
+TEST_F(SeveralHosts, TwoAndThreeHostsTrainTheModelOfOne) {
+  for (const auto& [hosts, ranks] : {std::pair("h1:1,h2:1", 2), std::pair("h1:1,h2:1,h3:1", 3)}) {
+    for (const std::string& how : {launch(hosts), mpirun(hosts)}) {
+      SCOPED_TRACE(how);
+      fs::remove_all(run_);
+      const Outcome outcome = on("h1", how + train());
+      EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
+      expect_the_result_of_one_host(ranks);
+    }
+  }
+}
+
+class CutCable : public SeveralHosts {
+ protected:
+  /// Pulls the cable of `name` in mid-training, and returns what was said once nobody is left on any host.
+  std::string cut(const std::string& name, const std::string& how) {
+    const auto job = start("h1", how + train());
+    EXPECT_TRUE(comes_to_checkpoint(50)) << job->output();
+    host("unplug " + name);
+    const auto begin = Clock::now();
+    EXPECT_TRUE(nobody_is_left(kAllowedSeconds)) << list_of(processes()) << job->output();
+    std::printf("cable of %s pulled; all gone after %.1f s\n", name.c_str(), since(begin));
+    EXPECT_THAT(job->exit_code(), AnyOf(kPeerLost, kHang)) << job->output();
+    return job->output();
+  }
+};
+
+TEST_F(CutCable, OfOneOfThreeHostsEndsTheJobWhichGoesOnOnTheOthers) {
+  const std::string said = cut("h2", launch("h1:1,h2:1"));
+  EXPECT_THAT(said.substr(said.rfind("error: ")), HasSubstr("rank 1 (host h2) has sent no sign of life for 5 s"));
+  expect_that_it_goes_on("h1:1,h3:1", 2);
+}
+
+TEST_F(CutCable, OfTheFirstHostEndsTheJobWhichGoesOnOnTheOthers) {
+  const std::string said = cut("h1", launch("h1:1,h2:1"));
+  EXPECT_THAT(said, HasSubstr("rank 1 (host h2) has sent no sign of life"));
+  expect_that_it_goes_on("h2:1,h3:1", 2);
+}
+
+TEST_F(CutCable, IsMendedAndAllGoOn) {
+  cut("h3", launch("h1:1,h2:1,h3:1"));
+  host("plug h3");
+  expect_that_it_goes_on("h1:1,h2:1,h3:1", 3);
+}
+
+class DeadHost : public SeveralHosts {
+ protected:
+  void TearDown() override {
+    if (!dead_.empty()) host("start " + dead_);
+    SeveralHosts::TearDown();
+  }
+  std::string kill(const std::string& name) {
+    const auto job = start("h1", launch("h1:1,h2:1,h3:1") + train());
+    EXPECT_TRUE(comes_to_checkpoint(50)) << job->output();
+    host("kill " + name);
+    dead_ = name;
+    const auto begin = Clock::now();
+    EXPECT_TRUE(nobody_is_left(kAllowedSeconds)) << list_of(processes()) << job->output();
+    std::printf("%s killed; all gone after %.1f s\n", name.c_str(), since(begin));
+    exit_code_ = job->exit_code();
+    return job->output();
+  }
+
+  std::string dead_;
+  int exit_code_ = -1;
+};
+
+TEST_F(DeadHost, EndsTheJobAndIsNamed) {
+  const std::string said = kill("h3");
+  EXPECT_THAT(exit_code_, AnyOf(kPeerLost, kHang)) << said;
+  EXPECT_THAT(said.substr(said.rfind("error: ")), HasSubstr("host h3")) << said;
+  expect_that_it_goes_on("h1:2,h2:1", 3);
+}
+
+TEST_F(DeadHost, ThatLaunchRanOnLeavesNobodyBehind) {
+  kill("h1");
+}
+
+TEST_F(SeveralHosts, AnUnknownHostIsNamed) {
+  const Outcome outcome = on("h1", launch("h1:1,nowhere:1") + train());
+  EXPECT_EQ(outcome.exit_code, kNotStarted) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("error: unknown host: nowhere;"));
+}
+
+TEST_F(SeveralHosts, AHostWithoutTheProgramIsNamed) {
+  const fs::path folder = fs::path(tests::environment("LOCKSTEP_BINARY")).parent_path();
+  ASSERT_EQ(on("h2", "mount -t tmpfs empty " + folder.string()).exit_code, 0);
+  const Outcome outcome = on("h1", launch("h1:1,h2:1") + train());
+  EXPECT_EQ(on("h2", "umount " + folder.string()).exit_code, 0);
+  EXPECT_EQ(outcome.exit_code, kNotStarted) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("error: host h2 has no program at " + folder.string()));
+}
+
+}  // namespace
+}  // namespace lockstep
