@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <random>
 
 #include "launcher/errors.h"
+#include "launcher/format.h"
 
 namespace lockstep {
 
@@ -113,10 +115,12 @@ std::map<std::string, std::string> model_files(const model::DistilBertConfig& co
 }
 
 void write_model_files(const model::DistilBert& model, const data::WordPieceTokenizer& tokenizer,
-                       const fs::path& folder) {
-  const Staging staging(folder / ".model-part");
+                       const fs::path& folder, const FolderOwner& owner) {
+  std::random_device random;
+  const Staging staging(folder / formatted(".model-part-%08x", random()));
   model::save_weights(model, staging.path());
   data::write_tokenizer_files(tokenizer, static_cast<int>(model.config().max_position_embeddings), staging.path());
+  owner.require();
   for (const auto& entry : fs::directory_iterator(staging.path()))
     fs::rename(entry.path(), folder / entry.path().filename());
 }

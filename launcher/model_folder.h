@@ -6,6 +6,7 @@
 
 #include "data/dataset_manifest.h"
 #include "data/wordpiece.h"
+#include "launcher/checkpoint/folder_owner.h"
 #include "model/distilbert.h"
 #include "model/weights.h"
 
@@ -29,8 +30,8 @@ std::map<std::string, std::string> model_files(const model::DistilBertConfig& co
                                                const data::WordPieceTokenizer& tokenizer);
 
 /// Writes config.json, model.safetensors and the tokenizer files into `folder`, each by rename: a reader always finds
-/// whole files.
+/// whole files. Asks `owner` before it renames.
 void write_model_files(const model::DistilBert& model, const data::WordPieceTokenizer& tokenizer,
-                       const std::filesystem::path& folder);
+                       const std::filesystem::path& folder, const FolderOwner& owner);
 
 }  // namespace lockstep

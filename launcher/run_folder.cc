@@ -43,6 +43,15 @@ void require_nothing_to_lose(const TrainInputs& in, const fs::path& folder) {
                         " already holds a model; choose another folder, or add --overwrite_output_dir to replace it");
 }
 
+/// They are in nobody's way but for the space.
+void remove_leftovers(const fs::path& folder) {
+  try {
+    remove_unfinished(folder);
+  } catch (const std::system_error& error) {
+    log_warning(std::string("what an earlier job left unfinished cannot be removed: ") + error.what());
+  }
+}
+
 /// The kernel drops the lock when the process is gone. File systems without locks are used without.
 int lock(const fs::path& file) {
   const int descriptor = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
@@ -60,13 +69,15 @@ RunFolder::RunFolder(const TrainInputs& in) : inputs_(in) {
   require_own_folder(in, folder);
   fs::create_directories(folder);
   lock_ = lock(folder / "train.log");
+  owner_.emplace(folder);
   log_to_file(folder / "train.log");
-  remove_unfinished(folder);
+  remove_leftovers(folder);
 }
 
 void RunFolder::begin(bool goes_on) {
   const fs::path folder = inputs_.options.output_dir;
   if (!goes_on) require_nothing_to_lose(inputs_, folder);
+  owner_->require();
   data::write_file_atomically(folder / "train_config.toml", inputs_.settings);
   for (const char* file : {"README.md", "profile.json", "trainer_state.json", "all_results.json", "train_results.json",
                            "eval_results.json"})

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 
+#include "launcher/checkpoint/folder_owner.h"
 #include "launcher/train_inputs.h"
 
 namespace lockstep {
@@ -10,7 +12,8 @@ namespace lockstep {
 /// ends). Rank 0 only.
 class RunFolder {
  public:
-  /// Creates and locks the folder, starts train.log and removes checkpoints that an earlier process left unfinished.
+  /// Creates, locks and takes the folder, starts train.log and removes checkpoints that an earlier process left
+  /// unfinished.
   /// Throws SettingsError if the folder is the base model's own, LockedError if it is another run's at this moment,
   /// std::system_error if it cannot be written.
   explicit RunFolder(const TrainInputs& inputs);
@@ -24,9 +27,13 @@ class RunFolder {
   /// not given.
   void begin(bool goes_on);
 
+  /// Asked before anything in the folder is changed from now on.
+  const FolderOwner& owner() const { return *owner_; }
+
  private:
   const TrainInputs& inputs_;
   int lock_ = -1;
+  std::optional<FolderOwner> owner_;
 };
 
 }  // namespace lockstep

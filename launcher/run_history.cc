@@ -89,11 +89,11 @@ void add_speed(nlohmann::json& json, const std::string& prefix, const Throughput
 
 }  // namespace
 
-RunHistory::RunHistory(const std::filesystem::path& folder) {
+RunHistory::RunHistory(const std::filesystem::path& folder, const FolderOwner* owner) : owner_(owner) {
   if (folder.empty()) return;
+  if (owner_ != nullptr) owner_->require();
   file_ = folder / "metrics.jsonl";
-  std::ofstream file(file_, std::ios::trunc);
-  if (!file) throw std::system_error(errno, std::generic_category(), file_.string());
+  data::write_file_atomically(file_, "");  // another file than an earlier job's, which may hold that open
 }
 
 void RunHistory::append(const nlohmann::json& exact, const nlohmann::json& record) {
@@ -101,8 +101,9 @@ void RunHistory::append(const nlohmann::json& exact, const nlohmann::json& recor
   log_.push_back(record);
   if (file_.empty()) return;
   try {
-    if (is_behind_) return write_all();
     std::ofstream file(file_, std::ios::app);
+    if (owner_ != nullptr) owner_->require();  // what is open by now is the owner's
+    if (is_behind_) return write_all();
     file << record.dump() << '\n';
     if (!file.flush()) throw std::system_error(errno, std::generic_category(), "cannot write " + file_.string());
   } catch (const std::system_error& error) {
@@ -112,6 +113,7 @@ void RunHistory::append(const nlohmann::json& exact, const nlohmann::json& recor
 }
 
 void RunHistory::write_all() {
+  if (owner_ != nullptr) owner_->require();
   std::string lines;
   for (const nlohmann::json& record : log_)
     lines += record.dump() + "\n";

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "launcher/checkpoint/folder_owner.h"
 #include "launcher/evaluator.h"
 
 namespace lockstep {
@@ -58,8 +59,9 @@ struct EvalRecord {
 /// disk does not take is written with the next record for which there is room; each failure is a warning.
 class RunHistory {
  public:
-  /// Starts an empty metrics.jsonl in `folder`; an empty path keeps the history in memory only (other ranks).
-  explicit RunHistory(const std::filesystem::path& folder);
+  /// Starts an empty metrics.jsonl in `folder`; an empty path keeps the history in memory only (other ranks). `owner`
+  /// must outlive it: this and add() throw LockedError if the folder is another job's by now.
+  explicit RunHistory(const std::filesystem::path& folder, const FolderOwner* owner = nullptr);
 
   void add(const TrainRecord& record);
   void add(const EpochRecord& record);
@@ -76,6 +78,7 @@ class RunHistory {
   void append(const nlohmann::json& exact, const nlohmann::json& record);
   void write_all();
 
+  const FolderOwner* owner_;
   std::filesystem::path file_;
   bool is_behind_ = false;  // the file lacks records
   std::vector<TrainRecord> training_;

@@ -38,14 +38,6 @@ std::string new_identity() {
   return formatted("%08x%08x%08x%08x", random(), random(), random(), random());
 }
 
-/// Trainings that were started in the folder, by what is left of them.
-int64_t attempts_in(const fs::path& folder) {
-  int64_t attempts = 0;
-  for (const StoredCheckpoint& stored : list_checkpoints(folder))
-    if (stored.manifest) attempts = std::max(attempts, stored.manifest->attempt);
-  return attempts;
-}
-
 /// How often the rest of the run saves, the last step included.
 int64_t saves_after(int64_t step, const TrainInputs& in) {
   const int64_t interval = in.options.save_strategy == "epoch" ? in.plan.steps_per_epoch : in.options.save_steps;
@@ -117,13 +109,12 @@ void require_room(Job& job, const TrainInputs& in, const std::optional<StoredChe
 }
 
 CheckpointFacts checkpoint_facts(Job& job, const TrainInputs& in, const model::ParameterLayout& layout,
-                                 const std::optional<StoredCheckpoint>& start) {
+                                 const std::optional<StoredCheckpoint>& start, const FolderOwner* owner) {
   CheckpointFacts facts;
   facts.run_folder = in.options.output_dir;
   facts.run = job.control().broadcast(start ? start->manifest->run : new_identity(), 0);
-  job.together([&] {
-    if (job.is_main()) facts.attempt = attempts_in(facts.run_folder) + 1;
-  });
+  facts.owner = owner;
+  if (owner != nullptr) facts.attempt = owner->attempt();
   facts.facts = facts_of(in, job.world_size());
   facts.tensors = tensors_of(layout);
   facts.limit = in.options.save_total_limit;

@@ -19,9 +19,9 @@ std::optional<StoredCheckpoint> find_start(Job& job, const TrainInputs& in);
 /// throws AgreedFailure (kStorage) if not even one checkpoint and the model fit.
 void require_room(Job& job, const TrainInputs& in, const std::optional<StoredCheckpoint>& start);
 
-/// Collective. What all checkpoints of this run have in common; `start`: the one it goes on from.
+/// Collective. What all checkpoints of this run have in common; `start`: the one it goes on from; `owner`: rank 0's.
 CheckpointFacts checkpoint_facts(Job& job, const TrainInputs& in, const model::ParameterLayout& layout,
-                                 const std::optional<StoredCheckpoint>& start);
+                                 const std::optional<StoredCheckpoint>& start, const FolderOwner* owner);
 
 /// Rank 0: the run folder's model becomes again the best one at the checkpoint, if that holds it. An evaluation after
 /// the checkpoint may have replaced it.

@@ -198,15 +198,17 @@ int exit_code_of(const TrainSummary& summary) {
 }
 
 /// Collective. Model, optimizer, counts and log as the checkpoint has them.
-void restore(Job& job, const TrainInputs& in, const StoredCheckpoint& start, model::DistilBert& model,
-             Trainer& trainer) {
+void restore(Job& job, const TrainInputs& in, const StoredCheckpoint& start, const FolderOwner* owner,
+             model::DistilBert& model, Trainer& trainer) {
   job.activity().phase("reading a checkpoint", dist::Pace::kOpen);
   const FlatState state = load_state(job, start, tensors_of(model.layout()));
   job.together([&] {
     trainer.restore(*start.manifest, state);
     if (!job.is_main() || !fs::exists(start.folder / kBestModelName)) return;
-    write_model_files(model, *in.tokenizer, in.options.output_dir);
-    restore_best_model(start, in.options.output_dir);
+    owner->change([&] {
+      write_model_files(model, *in.tokenizer, in.options.output_dir, *owner);
+      restore_best_model(start, in.options.output_dir);
+    });
   });
   failpoint("restored");
 }
@@ -235,6 +237,7 @@ int train(Job& job, const std::vector<std::string>& arguments) {
     if (job.is_main()) folder.emplace(in);
   });
   failpoint("locked");
+  const FolderOwner* const owner = folder ? &folder->owner() : nullptr;
   const std::optional<StoredCheckpoint> start = find_start(job, in);
   job.together([&] {
     if (job.is_main()) folder->begin(start.has_value());
@@ -249,19 +252,21 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   if (job.is_main()) warn_about_labels(in);
   if (job.is_main()) warn_about_slow_bfloat16(in);
 
-  RunHistory history(job.is_main() ? fs::path(in.options.output_dir) : fs::path());
+  RunHistory history(job.is_main() ? fs::path(in.options.output_dir) : fs::path(), owner);
   Trainer trainer(in.options, in.plan, in.data, in.threads, job, model, history);
-  if (start) restore(job, in, *start, model, trainer);
+  if (start) restore(job, in, *start, owner, model, trainer);
   std::optional<CheckpointSaver> saver;
   JobDeadline deadline = deadline_of(job, model.layout().size);
   if (in.options.save_strategy != "no") {
-    saver.emplace(job, checkpoint_facts(job, in, model.layout(), start));
+    saver.emplace(job, checkpoint_facts(job, in, model.layout(), start, owner));
     trainer.save_with(*saver, [&](const TrainSummary& summary) {
       deadline.save_began(JobDeadline::Clock::now());
       return interim_trainer_state_json(report_of(in, job, model), history, summary).dump(2) + "\n";
     });
   }
-  const auto publish = [&] { write_model_files(model, *in.tokenizer, in.options.output_dir); };
+  const auto publish = [&] {
+    owner->change([&] { write_model_files(model, *in.tokenizer, in.options.output_dir, *owner); });
+  };
   const auto note_saves = [&](const StepStats&) {
     if (saver) deadline.saves_written(saver->counts().written, JobDeadline::Clock::now());
   };
@@ -272,7 +277,7 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   job.together([&] {
     if (!job.is_main()) return;
     const RunReport report = report_of(in, job, model);
-    write_run_report(report, history, summary, in.options.output_dir);
+    owner->change([&] { write_run_report(report, history, summary, in.options.output_dir); });
     print_report(results_text(in, history, summary, report) +
                  closing_words(in, summary, job.world_size(), deadline.was_near()));
   });

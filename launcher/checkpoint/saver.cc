@@ -8,6 +8,7 @@
 #include "launcher/checkpoint/failpoint.h"
 #include "launcher/checkpoint/room.h"
 #include "launcher/checkpoint/store.h"
+#include "launcher/errors.h"
 #include "launcher/format.h"
 #include "launcher/log.h"
 #include "launcher/termination.h"
@@ -81,6 +82,8 @@ void CheckpointSaver::begin(const TrainingPlace& place, const StateReader& read)
 std::string CheckpointSaver::announce(int64_t step) {
   nlohmann::json words = {{"problem", ""}, {"folder", ""}};
   if (job_.is_main()) {
+    failpoint("announcing");
+    require_own_folder();
     try {
       require_room_for_checkpoint(facts_.run_folder, size_of(facts_.tensors));
       unfinished_ = make_unfinished(facts_.run_folder, step);
@@ -94,6 +97,10 @@ std::string CheckpointSaver::announce(int64_t step) {
   words = nlohmann::json::parse(job_.control().broadcast(words.dump(), 0));
   unfinished_ = words["folder"].get<std::string>();
   return words["problem"];
+}
+
+void CheckpointSaver::require_own_folder() const {
+  if (facts_.owner != nullptr) facts_.owner->require();
 }
 
 CheckpointSaver::Part CheckpointSaver::write_part(const std::vector<Slice>& slices) noexcept {
@@ -147,7 +154,8 @@ void CheckpointSaver::collect() {
                        [this, problem, receipts] { return problem.empty() ? commit(receipts) : problem; });
 }
 
-std::string CheckpointSaver::commit(const std::vector<FileReceipt>& receipts) noexcept {
+/// "", or why the checkpoint was dropped. Throws LockedError.
+std::string CheckpointSaver::commit(const std::vector<FileReceipt>& receipts) {
   try {
     failpoint("commit-begin");
     {
@@ -156,6 +164,8 @@ std::string CheckpointSaver::commit(const std::vector<FileReceipt>& receipts) no
     }
     remove_surplus();
     return "";
+  } catch (const LockedError&) {
+    throw;
   } catch (const std::exception& error) {
     return error.what();
   }
@@ -186,14 +196,16 @@ void CheckpointSaver::publish(const std::vector<FileReceipt>& receipts) {
   parse_manifest(text);  // what could not be read again is not published
   write_hashed(unfinished_ / kManifestName, text);
   failpoint("manifest-written");
-  publish_checkpoint(unfinished_, facts_.run_folder, place_.step);
+  publish_checkpoint(unfinished_, facts_.run_folder, place_.step, facts_.owner);
 }
 
 void CheckpointSaver::remove_surplus() noexcept {
   try {
     for (const fs::path& folder :
-         surplus(list_checkpoints(facts_.run_folder), facts_.run, facts_.limit, place_.kept_step))
+         surplus(list_checkpoints(facts_.run_folder), facts_.run, facts_.limit, place_.kept_step)) {
+      require_own_folder();
       remove_checkpoint(folder);
+    }
   } catch (const std::exception& error) {
     surplus_problem_ = error.what();
   }

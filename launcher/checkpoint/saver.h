@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "launcher/checkpoint/folder_owner.h"
 #include "launcher/checkpoint/shard.h"
 #include "launcher/checkpoint/spare_time.h"
 #include "launcher/job.h"
@@ -47,6 +48,8 @@ struct CheckpointFacts {
   int64_t limit = 0;  // how many to keep; 0: all
   /// Rank 0's: content by name of what makes a model's folder of the parameters, its config.json and tokenizer.
   std::map<std::string, std::string> model_files;
+  /// Rank 0's, which must outlive the saver: asked before the folder is changed.
+  const FolderOwner* owner = nullptr;
 };
 
 /// Writes checkpoints of a run, each rank its part, beside the training: a step waits only for a copy in host memory.
@@ -61,7 +64,7 @@ class CheckpointSaver {
   CheckpointSaver& operator=(const CheckpointSaver&) = delete;
 
   /// Collective. Copies the state and begins to write it. If the one before is still being written, skips this one and
-  /// counts it.
+  /// counts it. Throws LockedError on rank 0, as hear() and finish(), if the folder is another job's by now.
   void begin(const TrainingPlace& place, const StateReader& read);
   /// What this rank adds to the step's sum, and collective, what it makes of the sum: the next stage, once all are
   /// ready.
@@ -81,9 +84,10 @@ class CheckpointSaver {
   enum class Stage { kIdle, kWriting, kCommitting };
 
   std::string announce(int64_t step);
+  void require_own_folder() const;
   Part write_part(const std::vector<Slice>& slices) noexcept;
   void collect();
-  std::string commit(const std::vector<FileReceipt>& receipts) noexcept;
+  std::string commit(const std::vector<FileReceipt>& receipts);
   void publish(const std::vector<FileReceipt>& receipts);
   void remove_surplus() noexcept;
   void conclude();

@@ -14,6 +14,7 @@
 #include "data/error.h"
 #include "launcher/checkpoint/checkpoint_error.h"
 #include "launcher/checkpoint/failpoint.h"
+#include "launcher/errors.h"
 #include "launcher/format.h"
 
 namespace lockstep {
@@ -42,6 +43,7 @@ fs::path hidden_name(const fs::path& run_folder, const std::string& name, const 
 
 bool is_hidden(const fs::path& path) {
   const std::string name = path.filename().string();
+  if (name.starts_with(".model-part-")) return true;
   return name.starts_with(".checkpoint-") &&
          (name.find(".writing-") != std::string::npos || name.find(".removing-") != std::string::npos);
 }
@@ -74,10 +76,22 @@ void rename_or_undo(const fs::path& unfinished, const fs::path& target, const fs
   throw std::system_error(error, unfinished.string());
 }
 
+bool exchange(const fs::path& one, const fs::path& other) {
+  return ::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0;
+}
+
+/// Somebody who has taken over the run folder may have been faster. What is newer gets its name back.
+void require_older(const fs::path& replaced, const fs::path& target) {
+  const auto theirs = read_checkpoint(replaced).manifest, ours = read_checkpoint(target).manifest;
+  if (!theirs || !ours || theirs->attempt <= ours->attempt || !exchange(replaced, target)) return;
+  throw LockedError(target.string() + " is there already, of a newer attempt: another job has taken over the folder");
+}
+
 /// At every moment one of the two has the name `target`, where the file system can exchange names.
 void take_the_place_of(const fs::path& target, const fs::path& unfinished) {
   const fs::path old = hidden_name(target.parent_path(), target.filename().string(), "removing");
-  if (::renameat2(AT_FDCWD, unfinished.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0) {
+  if (exchange(unfinished, target)) {
+    require_older(unfinished, target);
     failpoint("exchanged");
     fs::rename(unfinished, old);
   } else {
@@ -146,9 +160,12 @@ void remove_unfinished(const fs::path& run_folder) {
     fs::remove_all(leftover);
 }
 
-fs::path publish_checkpoint(const fs::path& unfinished, const fs::path& run_folder, int64_t step) {
+fs::path publish_checkpoint(const fs::path& unfinished, const fs::path& run_folder, int64_t step,
+                            const FolderOwner* owner) {
   fs::path target = run_folder / checkpoint_name(step);
   data::flush_to_disk(unfinished);
+  failpoint("folder-flushed");
+  if (owner != nullptr) owner->require();
   const bool is_taken = fs::exists(fs::symlink_status(target));
   const bool is_sound = is_taken && read_checkpoint(target).manifest;
   const bool is_removable = is_sound && !is_pinned(target);

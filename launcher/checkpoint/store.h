@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "launcher/checkpoint/folder_owner.h"
 #include "launcher/checkpoint/manifest.h"
 
 namespace lockstep {
@@ -41,9 +42,11 @@ void remove_unfinished(const std::filesystem::path& run_folder);
 
 /// Makes a finished folder, whose files are flushed, the checkpoint of that step, for good: by rename. One that is
 /// there already is moved aside, and removed if it is sound and not pinned. Returns the checkpoint's folder. Throws
-/// std::system_error.
+/// std::system_error, and LockedError if `owner` has lost the run folder, or has in the last moment: a newer attempt's
+/// checkpoint keeps its name.
 std::filesystem::path publish_checkpoint(const std::filesystem::path& unfinished,
-                                         const std::filesystem::path& run_folder, int64_t step);
+                                         const std::filesystem::path& run_folder, int64_t step,
+                                         const FolderOwner* owner = nullptr);
 
 /// Whether somebody put a file "pinned" into it, so that it is never removed.
 bool is_pinned(const std::filesystem::path& checkpoint);

@@ -79,7 +79,8 @@ TEST_F(Commands, TheRunFolderHoldsModelCardAndRecords) {
                            "special_tokens_map.json", "trainer_state.json", "all_results.json", "train_results.json",
                            "eval_results.json", "README.md", "metrics.jsonl", "train.log", "train_config.toml"})
     EXPECT_TRUE(std::filesystem::exists(run_folder() + "/" + file)) << file;
-  EXPECT_FALSE(std::filesystem::exists(run_folder() + "/.model-part"));
+  for (const auto& entry : std::filesystem::directory_iterator(run_folder()))
+    EXPECT_FALSE(entry.path().filename().string().starts_with(".")) << entry.path();
   const auto state = nlohmann::json::parse(tests::read_file(run_folder() + "/trainer_state.json"));
   EXPECT_EQ(state["global_step"], state["max_steps"]);
 }

@@ -47,7 +47,7 @@ class FaultRow {
   void for_each_seed(const std::function<void(Random&)>& body) {
     for (int i = 0; i < trials_ && !testing::Test::HasFatalFailure(); ++i) {
       const uint64_t seed = seed_ + static_cast<uint64_t>(i);
-      SCOPED_TRACE("again: LOCKSTEP_FAULT_TRIALS=1 LOCKSTEP_FAULT_SEED=" + std::to_string(seed));
+      SCOPED_TRACE("again: tests/fault/campaign --row " + name_ + " --trials 1 --seed " + std::to_string(seed));
       Random random(seed);
       body(random);
     }

@@ -23,11 +23,12 @@ const std::vector<Point> kOfARun = {
     {"forward", 2, 8},    {"backward", 2, 30},       {"all-reduce", 2, 8}, {"optimizer", 2, 8},
     {"step-done", 2, 8},  {"epoch-end", 2, 2},       {"evaluating", 1, 2}, {"evaluated", 2, 1},
     {"publishing", 1, 1}, {"published", 1, 1}};
-const std::vector<Point> kOfACommit = {
-    {"folder-made", 1, 2},  {"snapshot", 2, 2},        {"shard-begin", 2, 2},      {"shard-open", 2, 2},
-    {"shard-middle", 2, 6}, {"flush", 2, 2},           {"shard-flushed", 2, 2},    {"collected", 2, 2},
-    {"commit-begin", 1, 2}, {"before-manifest", 1, 2}, {"manifest-written", 1, 2}, {"before-rename", 1, 2},
-    {"after-rename", 1, 2}, {"removing", 1, 2},        {"removing-rest", 1, 2},    {"concluded", 2, 2}};
+const std::vector<Point> kOfACommit = {{"announcing", 1, 2},     {"folder-made", 1, 2},     {"snapshot", 2, 2},
+                                       {"shard-begin", 2, 2},    {"shard-open", 2, 2},      {"shard-middle", 2, 6},
+                                       {"flush", 2, 2},          {"shard-flushed", 2, 2},   {"collected", 2, 2},
+                                       {"commit-begin", 1, 2},   {"before-manifest", 1, 2}, {"manifest-written", 1, 2},
+                                       {"folder-flushed", 1, 2}, {"before-rename", 1, 2},   {"after-rename", 1, 2},
+                                       {"removing", 1, 2},       {"removing-rest", 1, 2},   {"concluded", 2, 2}};
 const std::vector<Point> kOfTheEnd = {
     {"trained", 2, 1}, {"results-written", 2, 1}, {"before-finalize", 2, 1}, {"finalized", 2, 1}};
 
@@ -38,6 +39,8 @@ struct Kill {
 
 class KillPoints : public tests::Victim {
  protected:
+  KillPoints() : Victim(480) {}
+
   static std::vector<Kill> kills_at(const std::vector<Point>& points) {
     std::vector<Kill> kills;
     for (const Point& point : points)
@@ -53,7 +56,7 @@ class KillPoints : public tests::Victim {
     SCOPED_TRACE(wish);
     row.count([&] {
       const auto job = go_on({"LOCKSTEP_FAILPOINT=" + wish});
-      EXPECT_TRUE(ends_by_a_kill(*job, "error: rank " + rank + " on host ", row));
+      EXPECT_TRUE(ends_by_a_kill(*job, false, "error: rank " + rank + " on host ", row));
     });
   }
 
@@ -74,6 +77,19 @@ TEST_F(KillPoints, OfACommit) {
     kill_at_each_of(kOfACommit, random, row);
     expect_that_it_ends_as_if_unbroken();
   });
+}
+
+TEST_F(KillPoints, WhileACheckpointTakesTheNameOfAnEarlierTrainings) {
+  EXPECT_EQ(go_on({"LOCKSTEP_FAILPOINT=concluded:0:4:kill"})->exit_code(), 128 + SIGKILL);
+  const size_t before = stored().size();
+  const std::vector<std::string> anew{"--overwrite_output_dir", "--resume_from_checkpoint", "never", "--save_steps",
+                                      std::to_string(newest_step())};
+  tests::Background job(command(run_folder(), {"LOCKSTEP_FAILPOINT=exchanged:0:1:kill"}, anew),
+                        world_->path("anew.txt"));
+  EXPECT_EQ(job.exit_code(), 128 + SIGKILL) << job.output();
+  EXPECT_EQ(stored().size(), before);
+  EXPECT_EQ(stored().front().manifest->attempt, 2);
+  expect_that_it_ends_as_if_unbroken();
 }
 
 TEST_F(KillPoints, OfARun) {

@@ -56,7 +56,7 @@ std::vector<std::string> Victim::training(const std::string& folder) {
                                                                       {"dataset", world_->dataset_folder()},
                                                                       {"output_dir", folder},
                                                                       {"global_batch_size", "8"},
-                                                                      {"max_steps", std::to_string(kSteps)},
+                                                                      {"max_steps", std::to_string(steps())},
                                                                       {"max_seq_length", "48"},
                                                                       {"learning_rate", "1e-3"},
                                                                       {"logging_steps", "1"},
@@ -72,28 +72,39 @@ std::vector<std::string> Victim::training(const std::string& folder) {
 }
 
 Unbroken& Victim::unbroken() {
-  static Unbroken whole = [] {
-    const std::string folder = world_->path("unbroken");
-    const auto begin = Clock::now();
-    Background job(command(folder, {}, {"--save_total_limit", "0"}), world_->path("unbroken.txt"));
-    EXPECT_EQ(job.exit_code(), kDone) << job.output();
-    Unbroken found{{}, read_file(folder + "/model.safetensors"), steps_in_metrics(folder), seconds_since(begin)};
-    for (const StoredCheckpoint& stored : list_checkpoints(folder))
-      found.shards[stored.manifest->step] = hashes_of(*stored.manifest);
-    fs::remove_all(folder);
-    return found;
-  }();
-  return whole;
+  static std::map<int64_t, Unbroken> by_steps;
+  const auto [place, is_new] = by_steps.try_emplace(steps());
+  Unbroken& found = place->second;
+  if (!is_new) return found;
+  const std::string folder = world_->path("unbroken");
+  const auto begin = Clock::now();
+  Background job(command(folder, {}, {"--save_total_limit", "0"}), world_->path("unbroken.txt"));
+  EXPECT_EQ(job.exit_code(), kDone) << job.output();
+  found = {{}, read_file(folder + "/model.safetensors"), steps_in_metrics(folder), seconds_since(begin)};
+  for (const StoredCheckpoint& stored : list_checkpoints(folder))
+    found.shards[stored.manifest->step] = hashes_of(*stored.manifest);
+  fs::remove_all(folder);
+  return found;
 }
 
-std::unique_ptr<Background> Victim::go_on(const std::vector<std::string>& variables,
-                                          const std::vector<std::string>& more) {
-  return std::make_unique<Background>(command(run_folder(), variables, more), world_->path("output.txt"));
+std::unique_ptr<Background> Victim::go_on(const std::vector<std::string>& variables, const std::string& output) {
+  began_from_ = newest_step();
+  fs::remove(world_->path(output));  // what an earlier job has said
+  return std::make_unique<Background>(command(run_folder(), variables, {}), world_->path(output));
+}
+
+std::optional<pid_t> Victim::process_of(int rank) {
+  const std::string variable = "OMPI_COMM_WORLD_RANK=" + std::to_string(rank);
+  for (const SeenProcess& process : ranks()) {
+    const std::string variables = read_file("/proc/" + std::to_string(process.pid) + "/environ");
+    if (variables.find('\0' + variable + '\0') != std::string::npos) return process.pid;
+  }
+  return std::nullopt;
 }
 
 void Victim::begin_anew() {
   fs::remove_all(run_folder());
-  seen_ = began_from_ = 0;
+  seen_ = 0;
 }
 
 void Victim::look() {
@@ -103,10 +114,11 @@ void Victim::look() {
   }
 }
 
-double Victim::watch_its_end(Background& job) {
+double Victim::watch_its_end(Background& job, bool is_hurt) {
   size_t most = 0;
   const auto begin = Clock::now();
   std::optional<Clock::time_point> first_loss;
+  if (is_hurt) first_loss = begin;
   for (size_t count = 1; count > 0 && seconds_since(begin) < kPatience;) {
     look();
     count = processes().size();
@@ -141,8 +153,8 @@ void Victim::expect_nothing_lost() {
   seen_ = newest_step();
 }
 
-bool Victim::ends_by_a_kill(Background& job, const std::string& words, FaultRow& row) {
-  const double seconds = watch_its_end(job);
+bool Victim::ends_by_a_kill(Background& job, bool is_hurt, const std::string& words, FaultRow& row) {
+  const double seconds = watch_its_end(job, is_hurt);
   if (job.exit_code() == kDone) return false;
   row.took(seconds);
   EXPECT_LE(seconds, kAllowedSeconds) << "until nobody was left";
@@ -153,7 +165,6 @@ bool Victim::ends_by_a_kill(Background& job, const std::string& words, FaultRow&
     EXPECT_EQ(start_of(output), began_from_) << output;
   }
   expect_nothing_lost();
-  began_from_ = newest_step();
   return true;
 }
 
@@ -165,7 +176,7 @@ void Victim::expect_that_it_ends_as_if_unbroken() {
 
 void Victim::expect_as_unbroken() {
   expect_nothing_lost();
-  EXPECT_EQ(newest_step(), kSteps);
+  EXPECT_EQ(newest_step(), steps());
   EXPECT_EQ(read_file(run_folder() + "/model.safetensors") == unbroken().model, true);
   EXPECT_EQ(steps_in_metrics(run_folder()), unbroken().metrics);
   for (const auto& entry : fs::directory_iterator(run_folder()))

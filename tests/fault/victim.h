@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,9 +26,10 @@ struct Unbroken {
 /// was once seen in its folder must be there, or a newer one, whatever happens.
 class Victim : public LaunchedWorld {
  protected:
-  static constexpr int64_t kSteps = 480;
   static constexpr double kAllowedSeconds = 5;  // from the first process that is gone to the last
 
+  /// Of a run of so many steps.
+  explicit Victim(int64_t steps) { steps_ = steps; }
   void SetUp() override { begin_anew(); }
   /// An empty run folder, of which nothing was seen yet.
   void begin_anew();
@@ -37,29 +39,34 @@ class Victim : public LaunchedWorld {
   /// The command that starts a run, or goes on with it; `variables` as "NAME=VALUE".
   static std::vector<std::string> command(const std::string& folder, const std::vector<std::string>& variables,
                                           const std::vector<std::string>& more);
-  static std::unique_ptr<Background> go_on(const std::vector<std::string>& variables = {},
-                                           const std::vector<std::string>& more = {});
+  std::unique_ptr<Background> go_on(const std::vector<std::string>& variables = {},
+                                    const std::string& output = "output.txt");
+  /// The process of that rank, once MPI has made it one.
+  static std::optional<pid_t> process_of(int rank);
 
+  static int64_t steps() { return steps_; }
   static std::vector<StoredCheckpoint> stored();
   /// Of the newest checkpoint; 0 if there is none.
   static int64_t newest_step();
   /// Remembers the newest checkpoint that is there.
   void look();
-  /// Looks on until nobody of the job is left. The seconds since its first process was gone.
-  double watch_its_end(Background& job);
+  /// Looks on until nobody of the job is left. The seconds since its first process was gone, or since now if `is_hurt`:
+  /// it is gone already.
+  double watch_its_end(Background& job, bool is_hurt);
 
   /// Nothing that was seen is lost, all is valid, and parameters, m and v are those of the unbroken run.
   void expect_nothing_lost();
   /// Whether the job, one of whose processes was killed, ended by that: soon, with the right code and `words`, and
   /// nothing is lost. False if all of its work was done already.
-  bool ends_by_a_kill(Background& job, const std::string& words, FaultRow& row);
+  bool ends_by_a_kill(Background& job, bool is_hurt, const std::string& words, FaultRow& row);
   /// The run comes to the unbroken run's end.
   void expect_that_it_ends_as_if_unbroken();
   void expect_as_unbroken();
 
  private:
+  inline static int64_t steps_ = 0;
   int64_t seen_ = 0;        // the newest step of which a checkpoint was in the folder
-  int64_t began_from_ = 0;  // where the job has to go on
+  int64_t began_from_ = 0;  // where the newest job has to go on
 };
 
 }  // namespace lockstep::tests

@@ -12,6 +12,7 @@
 #include "launcher/checkpoint/ledger.h"
 #include "launcher/checkpoint/shard.h"
 #include "launcher/checkpoint/store.h"
+#include "launcher/errors.h"
 #include "tests/end_to_end/program.h"
 #include "tests/support/require.h"
 
@@ -188,6 +189,15 @@ class Checkpoints : public testing::Test {
   tests::TemporaryFolder folder_;
 };
 
+TEST_F(Checkpoints, ANewerAttemptsCheckpointKeepsItsName) {
+  write_checkpoint(run_folder(), 7, 1, "run", 3);
+  EXPECT_THROW(write_checkpoint(run_folder(), 7, 2, "run", 2), LockedError);
+  EXPECT_EQ(read_checkpoint(run_folder() / "checkpoint-7").manifest->attempt, 3);
+  EXPECT_EQ(problem_of_all(run_folder() / "checkpoint-7"), "");
+  write_checkpoint(run_folder(), 7, 2, "run", 4);
+  EXPECT_EQ(read_checkpoint(run_folder() / "checkpoint-7").manifest->attempt, 4);
+}
+
 TEST_F(Checkpoints, StateComesBackWhateverTheNumberOfShards) {
   for (const int world_size : {1, 2, 3, 23, 40}) {
     const StoredCheckpoint stored = read_checkpoint(write_checkpoint(run_folder(), 7, world_size));
@@ -286,6 +296,7 @@ TEST_F(Checkpoints, ASecondOneOfAStepReplacesASoundOneAndKeepsADamagedOne) {
 
 TEST_F(Checkpoints, WhatWasLeftUnfinishedIsRemovedAndNothingElse) {
   make_unfinished(run_folder().parent_path(), 3);
+  fs::create_directories(folder_.path() / ".model-part-1");
   fs::create_directories(folder_.path() / ".checkpoint-notes");
   fs::create_directories(folder_.path() / "checkpoint-4");
   remove_unfinished(folder_.path());

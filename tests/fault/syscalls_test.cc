@@ -1,0 +1,236 @@
+// Each system call of a save fails, or the process is killed there: those of the ranks' I/O threads, of rank 0's that
+// commits, and of rank 0's main thread that makes the folder. An ordinary save is traced first, so that no call is left
+// out; then strace injects one fault into one thread's K-th call of a name.
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+#include <regex>
+#include <stdexcept>
+#include <utility>
+
+#include "tests/fault/held_thread.h"
+#include "tests/fault/victim.h"
+#include "tests/support/require.h"
+
+namespace lockstep {
+namespace {
+
+using tests::becomes_true;
+using tests::FaultRow;
+using tests::HeldThread;
+
+/// The `when`-th call of that name of a thread.
+struct Call {
+  std::string name;
+  int when = 0;
+};
+
+/// A thread, and its part of a save.
+struct Part {
+  const char* failpoint;  // where it begins
+  int rank;
+  const char* calls;  // of which names, as a regular expression
+};
+constexpr const char* kFileCalls =
+    "openat|write|pwrite64|pwritev|writev|read|pread64|fsync|fdatasync|close|rename|renameat2|unlink|unlinkat|rmdir|"
+    "link|mkdir|newfstatat|fstat|statfs|fallocate|ftruncate|getdents64|fcntl|lseek";
+const Part kParts[] = {{"shard-begin", 0, kFileCalls},
+                       {"shard-begin", 1, kFileCalls},
+                       {"commit-begin", 0, kFileCalls},
+                       {"announcing", 0, "mkdir|statfs|link"}};
+
+struct Fault {
+  const Part* part;
+  Call call;
+  std::string kind;
+  std::string words() const {
+    return std::string(part->failpoint) + " of rank " + std::to_string(part->rank) + ": " + kind + " at " + call.name +
+           " number " + std::to_string(call.when);
+  }
+};
+
+class Syscalls : public tests::Victim {
+ protected:
+  Syscalls() : Victim(480) {}
+
+  void SetUp() override {
+    LOCKSTEP_NEEDS("strace", tests::run("strace -f -qq -e inject=fsync:error=EIO true").exit_code == 0,
+                   "no strace, or this user may not trace");
+    Victim::SetUp();
+  }
+
+  void start(const Part& part) {
+    const std::string failpoint = std::string(part.failpoint) + ":" + std::to_string(part.rank) + ":3:hold";
+    job_ = go_on({"LOCKSTEP_FAILPOINT=" + failpoint, gate_.variable()});
+  }
+
+  /// The next thread of the job that begins that part; nothing if the job comes to its end.
+  std::optional<HeldThread> next_one(const Part& part) {
+    std::optional<HeldThread> held;
+    becomes_true(
+        [&] {
+          if (const auto process = process_of(part.rank)) held = HeldThread::of(*process);
+          return held || job_->has_ended();
+        },
+        tests::kPatience);
+    look();
+    return held;
+  }
+
+  /// Traces the thread from where it is held to its end, with one fault if `inject` is not empty. The other rank stands
+  /// still meanwhile, so that the training does not run away. Returns what strace wrote.
+  std::string trace(const Part& part, const HeldThread& held, const std::string& inject) {
+    const std::string log = world_->path("calls.txt");
+    std::vector<std::string> command{"strace", "-o", log, "-e", "trace=%file,%desc", "-p", std::to_string(held.thread)};
+    if (!inject.empty()) command.insert(command.end() - 2, {"-e", "inject=" + inject});
+    const auto other = process_of(1 - part.rank);
+    if (other) ::kill(*other, SIGSTOP);
+    {
+      tests::Background strace(command, world_->path("strace.txt"));
+      EXPECT_TRUE(becomes_true([&] { return strace.output().find("attached") != std::string::npos; }, tests::kPatience))
+          << strace.output();
+      gate_.let_pass(held);
+      const bool is_main = held.thread == held.process;
+      becomes_true([&] { return strace.has_ended() || (is_main && count_lines(log) > 40); }, is_main ? 0.2 : 20);
+    }
+    if (other) ::kill(*other, SIGCONT);
+    return tests::read_file(log);
+  }
+
+  static int64_t count_lines(const std::string& file) {
+    const std::string text = tests::read_file(file);
+    return std::count(text.begin(), text.end(), '\n');
+  }
+
+  /// The calls of one ordinary save.
+  std::vector<Call> calls_of(const Part& part) {
+    const std::string log = trace(part, hold(part), "");
+    end_job();
+    std::vector<Call> calls;
+    std::map<std::string, int> counts;
+    std::istringstream lines(log);
+    const std::regex of_this_part("(" + std::string(part.calls) + ")\\(.*");
+    for (std::string line; std::getline(lines, line);)
+      if (std::smatch match; std::regex_match(line, match, of_this_part))
+        calls.push_back({match[1], ++counts[match[1]]});
+    return calls;
+  }
+
+  /// Has a thread at the beginning of that part, with the job started, or started again, where it has to be.
+  HeldThread hold(const Part& part) {
+    for (;;) {
+      if (!job_) start(part);
+      if (const auto held = next_one(part)) return *held;
+      end_well();
+      if (HasFailure()) throw std::runtime_error("the job does not come so far:\n" + job_->output());
+      job_.reset();
+    }
+  }
+
+  /// Repeats what may miss its call, as after another one's failure there are more or less of them.
+  static void expect_one_success(const std::function<bool()>& trial) {
+    for (int i = 0; i < 3; ++i)
+      if (trial()) return;
+    ADD_FAILURE() << "there was no such call";
+  }
+
+  /// After a call that failed the checkpoint is there, or it was dropped with a warning; the one before is there.
+  bool fail(const Part& part, const Call& call, const std::string& error) {
+    const HeldThread held = hold(part);
+    const int64_t before = newest_step();
+    const size_t warned = warnings();
+    const std::string log = trace(part, held, call.name + ":error=" + error + ":when=" + std::to_string(call.when));
+    if (log.find("(INJECTED)") == std::string::npos) return false;
+    expect_no_second_fsync(log);
+    next_one(part);  // by then it is known what became of that save
+    expect_nothing_lost();
+    EXPECT_TRUE(newest_step() > before || warnings() > warned) << job_->output();
+    return true;
+  }
+
+  bool kill_at(const Part& part, const Call& call, FaultRow& row) {
+    const HeldThread held = hold(part);
+    const std::string log = trace(part, held, call.name + ":signal=SIGKILL:when=" + std::to_string(call.when));
+    if (log.find("killed by SIGKILL") == std::string::npos) return false;
+    EXPECT_TRUE(ends_by_a_kill(*job_, true, "error: rank " + std::to_string(part.rank) + " on host ", row));
+    job_.reset();
+    return true;
+  }
+
+  /// Warnings of saves that failed, apart from those that were left out.
+  size_t warnings() const {
+    const std::string output = job_->output();
+    const std::regex failed("no checkpoint of step [0-9]+: (?!that of step)");
+    return static_cast<size_t>(std::distance(std::sregex_iterator(output.begin(), output.end(), failed), {}));
+  }
+
+  /// The job came to its end; its last save may have been hit.
+  void end_well() {
+    const int code = job_->exit_code();
+    const bool lacks_one = job_->output().find("checkpoints could not be written") != std::string::npos;
+    EXPECT_TRUE(code == kDone || (code == kStorage && lacks_one)) << code << "\n" << job_->output();
+    code == kDone ? expect_as_unbroken() : expect_that_it_ends_as_if_unbroken();
+    begin_anew();
+  }
+
+  /// What an fsync that failed has lost stays lost: another one of the same descriptor would say that all is well.
+  static void expect_no_second_fsync(const std::string& log) {
+    std::smatch match, next;
+    if (!std::regex_search(log, match, std::regex("f(?:data)?sync\\(([0-9]+)\\)[^\n]*INJECTED"))) return;
+    const std::string rest = match.suffix();
+    std::regex_search(rest, next, std::regex("(fsync|fdatasync|close)\\(" + match[1].str() + "\\)"));
+    EXPECT_TRUE(next.empty() || next[1] == "close") << log;
+  }
+
+  /// Every call of every part, each with each of `faults`; as many of them at random as the row has trials, by part.
+  std::vector<Fault> faults(const std::vector<std::string>& kinds, FaultRow& row) {
+    std::vector<Fault> all;
+    for (const Part& part : kParts) {
+      const std::vector<Call> calls = calls_of(part);
+      std::printf("%s of rank %d: %zu calls\n", part.failpoint, part.rank, calls.size());
+      for (const Call& call : calls)
+        for (const std::string& kind : kinds)
+          all.push_back({&part, call, kind});
+    }
+    FaultRow::Random random(row.seed());
+    std::shuffle(all.begin(), all.end(), random);
+    all.resize(std::min(all.size(), static_cast<size_t>(row.trials())));
+    std::ranges::stable_sort(all, {}, &Fault::part);
+    return all;
+  }
+
+  void try_each(FaultRow& row, const std::vector<std::string>& kinds, const std::function<bool(const Fault&)>& trial) {
+    const Part* part = nullptr;
+    for (const Fault& fault : faults(kinds, row)) {
+      if (fault.part != std::exchange(part, fault.part)) end_job();
+      SCOPED_TRACE(fault.words());
+      row.count([&] { expect_one_success([&] { return trial(fault); }); });
+    }
+    end_job();
+    expect_that_it_ends_as_if_unbroken();
+  }
+
+  void end_job() {
+    if (!job_) return;
+    job_->signal(SIGKILL);
+    watch_its_end(*job_, true);
+    job_.reset();
+  }
+
+  std::unique_ptr<tests::Background> job_;
+  const tests::Gate gate_{world_->path("gate")};
+};
+
+TEST_F(Syscalls, OneThatFailsCostsOneCheckpointAtMost) {
+  FaultRow row("syscall_errors", 40);
+  try_each(row, {"ENOSPC", "EIO", "EDQUOT", "EACCES"},
+           [&](const Fault& fault) { return fail(*fault.part, fault.call, fault.kind); });
+}
+
+TEST_F(Syscalls, AKillAtOneLosesNothing) {
+  FaultRow row("syscall_kills", 15);
+  try_each(row, {"SIGKILL"}, [&](const Fault& fault) { return kill_at(*fault.part, fault.call, row); });
+}
+
+}  // namespace
+}  // namespace lockstep
