@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "data/atomic_file.h"
 #include "launcher/errors.h"
 
 namespace lockstep {
@@ -117,8 +118,11 @@ void write_model_files(const model::DistilBert& model, const data::WordPieceToke
   const Staging staging(folder / ".model-part");
   model::save_weights(model, staging.path());
   data::write_tokenizer_files(tokenizer, static_cast<int>(model.config().max_position_embeddings), staging.path());
-  for (const auto& entry : fs::directory_iterator(staging.path()))
+  for (const auto& entry : fs::directory_iterator(staging.path())) {
+    data::flush_to_disk(entry.path());
     fs::rename(entry.path(), folder / entry.path().filename());
+  }
+  data::flush_to_disk(folder);
 }
 
 }  // namespace lockstep

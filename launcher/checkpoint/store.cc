@@ -1,8 +1,5 @@
 #include "launcher/checkpoint/store.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-
 #include <algorithm>
 #include <charconv>
 #include <random>
@@ -21,6 +18,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kPrefix = "checkpoint-";
+constexpr std::string_view kReplaced = ".replaced-";
 
 /// N of "checkpoint-N"; -1 for other names.
 int64_t step_of(const fs::path& folder) {
@@ -41,7 +39,8 @@ fs::path hidden_name(const fs::path& run_folder, const std::string& name, const 
 bool is_hidden(const fs::path& path) {
   const std::string name = path.filename().string();
   return name.starts_with(".checkpoint-") &&
-         (name.find(".writing-") != std::string::npos || name.find(".removing-") != std::string::npos);
+         (name.find(".writing-") != std::string::npos || name.find(".removing-") != std::string::npos ||
+          name.find(kReplaced) != std::string::npos);
 }
 
 auto age_of(const StoredCheckpoint& checkpoint) {
@@ -59,17 +58,28 @@ void keep_aside(const fs::path& checkpoint, const char* why) {
   }
 }
 
-/// At every moment one of the two has the name `target`, where the file system can exchange names.
-void take_the_place_of(const fs::path& target, const fs::path& unfinished) {
-  const fs::path old = hidden_name(target.parent_path(), target.filename().string(), "removing");
-  if (::renameat2(AT_FDCWD, unfinished.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0) {
+/// At every moment one of the two has the name `target`, where the file system can exchange names. Elsewhere the old
+/// one may be left without it: put_back() then. Returns the old one's hidden name.
+fs::path take_the_place_of(const fs::path& target, const fs::path& unfinished) {
+  if (data::exchange_names(unfinished, target)) {
     failpoint("exchanged");
-    fs::rename(unfinished, old);
-  } else {
-    fs::rename(target, old);
-    fs::rename(unfinished, target);
+    return unfinished;
   }
-  fs::remove_all(old);
+  fs::path old = hidden_name(target.parent_path(), target.filename().string(), "replaced");
+  fs::rename(target, old);
+  fs::rename(unfinished, target);
+  return old;
+}
+
+/// Of a checkpoint that lost its name to one that never came. False if the folder is none.
+bool put_back(const fs::path& hidden) {
+  const std::string name = hidden.filename().string();
+  const size_t end = name.find(kReplaced);
+  if (end == std::string::npos) return false;
+  const fs::path target = hidden.parent_path() / name.substr(1, end - 1);
+  if (fs::exists(fs::symlink_status(target))) return false;
+  fs::rename(hidden, target);
+  return true;
 }
 
 }  // namespace
@@ -127,7 +137,7 @@ void remove_unfinished(const fs::path& run_folder) {
   for (const auto& entry : fs::directory_iterator(run_folder))
     if (is_hidden(entry.path()) && entry.is_directory()) leftovers.push_back(entry.path());
   for (const fs::path& leftover : leftovers)
-    fs::remove_all(leftover);
+    if (!put_back(leftover)) fs::remove_all(leftover);
 }
 
 fs::path publish_checkpoint(const fs::path& unfinished, const fs::path& run_folder, int64_t step) {
@@ -138,12 +148,15 @@ fs::path publish_checkpoint(const fs::path& unfinished, const fs::path& run_fold
   const bool is_removable = is_sound && !is_pinned(target);
   if (is_taken && !is_removable) keep_aside(target, is_sound ? "pinned" : "damaged");
   failpoint("before-rename");
+  fs::path old;
   if (is_removable)
-    take_the_place_of(target, unfinished);
+    old = take_the_place_of(target, unfinished);
   else
     fs::rename(unfinished, target);
   failpoint("after-rename");
   data::flush_to_disk(run_folder);
+  std::error_code leftover;  // the new one is committed; the rest of the old one is the next run's to remove
+  if (!old.empty()) fs::remove_all(old, leftover);
   return target;
 }
 
@@ -169,6 +182,7 @@ std::vector<fs::path> surplus(const std::vector<StoredCheckpoint>& stored, const
 void remove_checkpoint(const fs::path& folder) {
   const fs::path hidden = hidden_name(folder.parent_path(), folder.filename().string(), "removing");
   fs::rename(folder, hidden);
+  data::flush_to_disk(folder.parent_path());  // else a power loss may leave half of it under its own name
   failpoint("removing");
   fs::remove(hidden / kManifestName);
   failpoint("removing-rest");
