@@ -1,6 +1,7 @@
 #include "data/atomic_file.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -106,6 +107,18 @@ void flush_to_disk(const fs::path& path) {
   if (::fsync(descriptor.get()) != 0 && errno != EINVAL && errno != ENOTSUP) fail("flush", path);
 }
 
+bool exchange_names(const fs::path& a, const fs::path& b) {
+  return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
+}
+
+void make_folders(const fs::path& path) {
+  const fs::path folder = without_trailing_slash(path);
+  if (fs::is_directory(folder)) return;
+  make_folders(folder_of(folder));
+  fs::create_directory(folder);
+  flush_to_disk(folder_of(folder));
+}
+
 void write_file_atomically(const fs::path& path, std::string_view bytes) {
   fs::path unpublished_path;
   Descriptor descriptor(create_beside(path, unpublished_path));
@@ -126,6 +139,12 @@ void publish_folder(const fs::path& staging_folder, const fs::path& target_folde
     fs::rename(staging, target);
     return flush_to_disk(folder_of(target));
   }
+  std::error_code leftover;  // the new folder is published; what cannot be removed of the old one stays beside it
+  if (exchange_names(staging, target)) {
+    flush_to_disk(folder_of(target));
+    fs::remove_all(staging, leftover);
+    return;
+  }
   const fs::path aside = beside(target, "replaced");
   fs::rename(target, aside);
   try {
@@ -135,7 +154,6 @@ void publish_folder(const fs::path& staging_folder, const fs::path& target_folde
     throw;
   }
   flush_to_disk(folder_of(target));
-  std::error_code leftover;  // the new folder is published; what cannot be removed of the old one stays beside it
   fs::remove_all(aside, leftover);
 }
 

@@ -9,6 +9,7 @@
 
 #include "data/atomic_file.h"
 #include "data/error.h"
+#include "data/seal.h"
 
 namespace lockstep::data {
 namespace {
@@ -159,8 +160,15 @@ DatasetManifest parse_manifest(const Json& json) {
     if (name != "train" && name != "validation" && name != "test") fail("splits." + name + " is not a known split");
     manifest.splits[name] = parse_split(split, "splits." + name, manifest.labels);
   }
+  if (json.contains("sha256")) fields.sha256("sha256");
   fields.finish();
   return manifest;
+}
+
+/// Data sets of before the seal have none.
+void require_unchanged(const Json& json, const std::string& text) {
+  if (!json.is_object() || !json.contains("sha256")) return;
+  if (const auto problem = problem_with_seal(text)) fail(*problem);
 }
 
 /// JSON in which no object names a key twice (a plain parse keeps the last one silently).
@@ -187,7 +195,10 @@ DatasetManifest load_manifest(const std::filesystem::path& folder) {
                     " is not a prepared data set; make one with: lockstep prepare");
   try {
     if (size > kMaxManifestBytes) fail("it has more than " + std::to_string(kMaxManifestBytes) + " bytes");
-    return parse_manifest(parse_strictly(read_file(path)));
+    const std::string text = read_file(path);
+    const Json json = parse_strictly(text);
+    require_unchanged(json, text);
+    return parse_manifest(json);
   } catch (const Json::exception& damage) {
     throw DataError(path.string() + ": is damaged: " + damage.what() +
                     "; copy the data set again, or prepare it again");
@@ -230,7 +241,7 @@ std::string to_json(const DatasetManifest& manifest) {
                        {"strip_accents", manifest.tokenizer.strip_accents},
                        {"tokenize_chinese_chars", manifest.tokenizer.tokenize_chinese_chars}}},
                      {"splits", splits}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return sealed(json.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
 }  // namespace lockstep::data

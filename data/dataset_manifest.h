@@ -47,9 +47,10 @@ struct DatasetManifest {
   std::map<std::string, SplitEntry> splits;  // "train", "validation", "test"
 };
 
-/// Throws DataError if dataset.json is missing, damaged or of another schema version.
+/// Throws DataError if dataset.json is missing, damaged, changed since it was written or of another schema version.
 DatasetManifest load_manifest(const std::filesystem::path& folder);
-/// The JSON text that save/prepare writes: sorted keys, two-space indent, newline at the end.
+/// The JSON text that save/prepare writes: sorted keys, two-space indent, and at the end its own seal
+/// (data/seal.h).
 std::string to_json(const DatasetManifest& manifest);
 
 }  // namespace lockstep::data

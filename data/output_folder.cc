@@ -37,7 +37,7 @@ void check_output(const fs::path& output, bool overwrite) {
 StagingFolder::StagingFolder(const fs::path& output, bool overwrite)
     : output_(fs::absolute(output).lexically_normal()), overwrite_(overwrite) {
   if (!output_.has_filename()) output_ = output_.parent_path();
-  fs::create_directories(output_.parent_path());
+  make_folders(output_.parent_path());
   path_ = output_.parent_path() / ".";
   path_ += output_.filename();
   path_ += ".preparing-" + std::to_string(::getpid());

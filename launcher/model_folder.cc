@@ -5,6 +5,7 @@
 #include <fstream>
 #include <random>
 
+#include "data/atomic_file.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
 
@@ -120,9 +121,12 @@ void write_model_files(const model::DistilBert& model, const data::WordPieceToke
   const Staging staging(folder / formatted(".model-part-%08x", random()));
   model::save_weights(model, staging.path());
   data::write_tokenizer_files(tokenizer, static_cast<int>(model.config().max_position_embeddings), staging.path());
+  for (const auto& entry : fs::directory_iterator(staging.path()))
+    data::flush_to_disk(entry.path());
   owner.require();
   for (const auto& entry : fs::directory_iterator(staging.path()))
     fs::rename(entry.path(), folder / entry.path().filename());
+  data::flush_to_disk(folder);
 }
 
 }  // namespace lockstep

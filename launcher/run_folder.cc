@@ -67,7 +67,7 @@ int lock(const fs::path& file) {
 RunFolder::RunFolder(const TrainInputs& in) : inputs_(in) {
   const fs::path folder = in.options.output_dir;
   require_own_folder(in, folder);
-  fs::create_directories(folder);
+  data::make_folders(folder);
   lock_ = lock(folder / "train.log");
   owner_.emplace(folder);
   log_to_file(folder / "train.log");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <random>
 
+#include "data/atomic_file.h"
 #include "launcher/checkpoint/resume_contract.h"
 #include "launcher/checkpoint/room.h"
 #include "launcher/errors.h"
@@ -127,7 +128,9 @@ void restore_best_model(const StoredCheckpoint& start, const fs::path& run_folde
   if (!fs::exists(best)) return;
   fs::remove(staging);
   fs::copy_file(best, staging);
+  data::flush_to_disk(staging);
   fs::rename(staging, run_folder / "model.safetensors");
+  data::flush_to_disk(run_folder);
 }
 
 }  // namespace lockstep

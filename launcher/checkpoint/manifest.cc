@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "data/sha256.h"
+#include "data/seal.h"
 #include "launcher/checkpoint/checkpoint_error.h"
 
 namespace lockstep {
@@ -10,9 +10,6 @@ namespace lockstep {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::string_view kSealBegin = ",\n  \"sha256\": \"", kSealEnd = "\"\n}\n";
-constexpr size_t kSealSize = kSealBegin.size() + 64 + kSealEnd.size();
 
 json to_json(const FileReceipt& file) {
   return {{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}};
@@ -105,25 +102,14 @@ CheckpointManifest manifest_of(const json& text) {
   return m;
 }
 
-void require_sealed(std::string_view text) {
-  if (text.size() <= kSealSize || !text.ends_with(kSealEnd))
-    throw CheckpointError("it is cut short, or was not written by lockstep");
-  const std::string_view body = text.substr(0, text.size() - kSealSize), seal = text.substr(body.size());
-  const std::string hash = data::sha256_of(body);
-  if (seal != std::string(kSealBegin) + hash + std::string(kSealEnd))
-    throw CheckpointError("it was changed: its sha256 is now " + hash);
-}
-
 }  // namespace
 
 std::string to_text(const CheckpointManifest& manifest) {
-  std::string text = to_json(manifest).dump(2);
-  text.resize(text.size() - 2);  // "\n}": the seal closes the object
-  return text + std::string(kSealBegin) + data::sha256_of(text) + std::string(kSealEnd);
+  return data::sealed(to_json(manifest).dump(2));
 }
 
 CheckpointManifest parse_manifest(std::string_view text) {
-  require_sealed(text);
+  if (const auto problem = data::problem_with_seal(text)) throw CheckpointError(*problem);
   try {
     return manifest_of(json::parse(text));
   } catch (const json::exception& error) {

@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "data/atomic_file.h"
 #include "launcher/checkpoint/failpoint.h"
 #include "launcher/checkpoint/room.h"
 #include "launcher/checkpoint/store.h"
@@ -190,7 +191,10 @@ void CheckpointSaver::publish(const std::vector<FileReceipt>& receipts) {
   manifest.files.push_back(write_hashed(unfinished_ / "trainer_state.json", place_.trainer_state));
   for (const auto& [name, content] : facts_.model_files)
     manifest.files.push_back(write_hashed(unfinished_ / name, content));
-  if (place_.with_best_model) manifest.files.push_back(receipt_of(unfinished_ / kBestModelName));
+  if (place_.with_best_model) {
+    data::flush_to_disk(unfinished_ / kBestModelName);  // linked or copied, and perhaps not on the disk yet
+    manifest.files.push_back(receipt_of(unfinished_ / kBestModelName));
+  }
   failpoint("before-manifest");
   const std::string text = to_text(manifest);
   parse_manifest(text);  // what could not be read again is not published

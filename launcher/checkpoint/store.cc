@@ -1,8 +1,5 @@
 #include "launcher/checkpoint/store.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -24,6 +21,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kPrefix = "checkpoint-";
+constexpr std::string_view kReplaced = ".replaced-";
 
 /// N of "checkpoint-N"; -1 for other names.
 int64_t step_of(const fs::path& folder) {
@@ -45,7 +43,8 @@ bool is_hidden(const fs::path& path) {
   const std::string name = path.filename().string();
   if (name.starts_with(".model-part-")) return true;
   return name.starts_with(".checkpoint-") &&
-         (name.find(".writing-") != std::string::npos || name.find(".removing-") != std::string::npos);
+         (name.find(".writing-") != std::string::npos || name.find(".removing-") != std::string::npos ||
+          name.find(kReplaced) != std::string::npos);
 }
 
 auto age_of(const StoredCheckpoint& checkpoint) {
@@ -76,30 +75,37 @@ void rename_or_undo(const fs::path& unfinished, const fs::path& target, const fs
   throw std::system_error(error, unfinished.string());
 }
 
-bool exchange(const fs::path& one, const fs::path& other) {
-  return ::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0;
-}
-
 /// Somebody who has taken over the run folder may have been faster. What is newer gets its name back.
 void require_older(const fs::path& replaced, const fs::path& target) {
   const auto theirs = read_checkpoint(replaced).manifest, ours = read_checkpoint(target).manifest;
-  if (!theirs || !ours || theirs->attempt <= ours->attempt || !exchange(replaced, target)) return;
+  if (!theirs || !ours || theirs->attempt <= ours->attempt || !data::exchange_names(replaced, target)) return;
   throw LockedError(target.string() + " is there already, of a newer attempt: another job has taken over the folder");
 }
 
-/// At every moment one of the two has the name `target`, where the file system can exchange names.
-void take_the_place_of(const fs::path& target, const fs::path& unfinished) {
-  const fs::path old = hidden_name(target.parent_path(), target.filename().string(), "removing");
-  if (exchange(unfinished, target)) {
+/// At every moment one of the two has the name `target`, where the file system can exchange names. Elsewhere the old
+/// one may be left without it: put_back() then. Returns the old one's hidden name.
+fs::path take_the_place_of(const fs::path& target, const fs::path& unfinished) {
+  if (data::exchange_names(unfinished, target)) {
     require_older(unfinished, target);
     failpoint("exchanged");
-    fs::rename(unfinished, old);
-  } else {
-    if (!cannot_exchange(errno)) throw std::system_error(errno, std::generic_category(), unfinished.string());
-    fs::rename(target, old);
-    rename_or_undo(unfinished, target, old);
+    return unfinished;
   }
-  fs::remove_all(old);
+  if (!cannot_exchange(errno)) throw std::system_error(errno, std::generic_category(), unfinished.string());
+  fs::path old = hidden_name(target.parent_path(), target.filename().string(), "replaced");
+  fs::rename(target, old);
+  rename_or_undo(unfinished, target, old);
+  return old;
+}
+
+/// Of a checkpoint that lost its name to one that never came. False if the folder is none.
+bool put_back(const fs::path& hidden) {
+  const std::string name = hidden.filename().string();
+  const size_t end = name.find(kReplaced);
+  if (end == std::string::npos) return false;
+  const fs::path target = hidden.parent_path() / name.substr(1, end - 1);
+  if (fs::exists(fs::symlink_status(target))) return false;
+  fs::rename(hidden, target);
+  return true;
 }
 
 }  // namespace
@@ -157,7 +163,7 @@ void remove_unfinished(const fs::path& run_folder) {
   for (const auto& entry : fs::directory_iterator(run_folder))
     if (is_hidden(entry.path()) && entry.is_directory()) leftovers.push_back(entry.path());
   for (const fs::path& leftover : leftovers)
-    fs::remove_all(leftover);
+    if (!put_back(leftover)) fs::remove_all(leftover);
 }
 
 fs::path publish_checkpoint(const fs::path& unfinished, const fs::path& run_folder, int64_t step,
@@ -171,12 +177,15 @@ fs::path publish_checkpoint(const fs::path& unfinished, const fs::path& run_fold
   const bool is_removable = is_sound && !is_pinned(target);
   if (is_taken && !is_removable) keep_aside(target, is_sound ? "pinned" : "damaged");
   failpoint("before-rename");
+  fs::path old;
   if (is_removable)
-    take_the_place_of(target, unfinished);
+    old = take_the_place_of(target, unfinished);
   else
     fs::rename(unfinished, target);
   failpoint("after-rename");
   data::flush_to_disk(run_folder);
+  std::error_code leftover;  // the new one is committed; the rest of the old one is the next run's to remove
+  if (!old.empty()) fs::remove_all(old, leftover);
   return target;
 }
 
@@ -202,6 +211,7 @@ std::vector<fs::path> surplus(const std::vector<StoredCheckpoint>& stored, const
 void remove_checkpoint(const fs::path& folder) {
   const fs::path hidden = hidden_name(folder.parent_path(), folder.filename().string(), "removing");
   fs::rename(folder, hidden);
+  data::flush_to_disk(folder.parent_path());  // else a power loss may leave half of it under its own name
   failpoint("removing");
   fs::remove(hidden / kManifestName);
   failpoint("removing-rest");

@@ -37,7 +37,8 @@ std::optional<std::string> problem_with(const StoredCheckpoint& checkpoint, bool
 
 /// A new, empty folder in which a checkpoint grows. Throws std::system_error.
 std::filesystem::path make_unfinished(const std::filesystem::path& run_folder, int64_t step);
-/// Removes what an earlier process left unfinished. For the holder of the run folder's lock.
+/// Removes what an earlier process left unfinished; a checkpoint that it had moved aside, and whose successor never
+/// came to its name, gets its name back. For the holder of the run folder's lock.
 void remove_unfinished(const std::filesystem::path& run_folder);
 
 /// Makes a finished folder, whose files are flushed, the checkpoint of that step, for good: by rename. One that is

@@ -251,6 +251,21 @@ TEST_F(Resume, TheNewestValidOneIsTakenAndDamagedOnesStay) {
   }
 }
 
+class NeverAgain : public Resume {};
+
+// transformers#28544, fairseq#3531: the count of evaluations without a gain began anew on resuming.
+TEST_F(NeverAgain, EarlyStoppingForgetsItsCountOnResuming) {
+  TrainOptions options = Resume::options();
+  options.eval_steps = 2;
+  options.early_stopping_patience = 3;
+  options.early_stopping_threshold = 2;  // no accuracy is better by that much: the fourth evaluation is the last
+  EXPECT_EQ(train({}, kSteps, options).summary.steps, 8);
+  train({}, 5, options);
+  const Trained after = train(checkpoint(5), kSteps, options);
+  EXPECT_EQ(after.summary.steps, 8);
+  EXPECT_TRUE(after.summary.stopped_early);
+}
+
 TEST_F(Resume, WithoutAnyOneAutoStartsAnewAndMustDoesNot) {
   EXPECT_FALSE(choose_checkpoint(*job_, resume_wish("auto", folder_), folder_));
   EXPECT_FALSE(choose_checkpoint(*job_, resume_wish("never", folder_), folder_));

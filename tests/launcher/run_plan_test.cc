@@ -28,6 +28,19 @@ TEST(RunPlan, WithoutAGlobalBatchTheDeviceBatchMultipliesAsInHuggingFace) {
   EXPECT_EQ(make_run_plan(options, 100, 3).global_batch, 24);
 }
 
+// accelerate#2142, #2926, transformers#24088: on N GPUs the learning rate fell N times too fast.
+TEST(NeverAgain, TheScheduleDoesNotDependOnTheNumberOfRanks) {
+  TrainOptions options;
+  options.global_batch_size = 16;
+  options.warmup_steps = 0.1;
+  const RunPlan one = make_run_plan(options, 3000, 1);
+  for (const int world_size : {2, 3, 4, 8, 16}) {
+    const RunPlan plan = make_run_plan(options, 3000, world_size);
+    for (int64_t step = 0; step <= one.total_steps; ++step)
+      ASSERT_EQ(plan.schedule.at(step), one.schedule.at(step)) << world_size << " ranks, step " << step;
+  }
+}
+
 TEST(RunPlan, MaxStepsOverrulesEpochs) {
   TrainOptions options;
   options.max_steps = 7;

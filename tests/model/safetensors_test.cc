@@ -150,5 +150,41 @@ TEST(SafetensorsWriter, NamesThePathThatCannotBeWritten) {
   }
 }
 
+std::string complaint_about_entry(const std::string& entry, const std::string& data) {
+  const tests::TemporaryFolder folder;
+  write_raw(folder / "file", one(entry), data);
+  return complaint_about(folder / "file");
+}
+
+// audio.cpp#138: offsets below zero led out of the file's memory.
+TEST(NeverAgain, NegativeOffsetsAreRefused) {
+  EXPECT_NE(complaint_about_entry(R"({"dtype":"F32","shape":[2],"data_offsets":[-8,0]})", "12345678")
+                .find("expected [begin, end]"),
+            std::string::npos);
+}
+
+// imp#1603: numbers were read as doubles, so that 8.5 was 8 and 2^53 + 1 was 2^53.
+TEST(NeverAgain, NumbersAreNotReadAsDoubles) {
+  for (const char* range : {"[0,8.0]", "[0,8.5]", "[0,0.8e1]"})
+    EXPECT_NE(
+        complaint_about_entry(R"({"dtype":"F32","shape":[2],"data_offsets":)" + std::string(range) + "}", "12345678")
+            .find("expected [begin, end]"),
+        std::string::npos)
+        << range;
+  EXPECT_NE(
+      complaint_about_entry(R"({"dtype":"U8","shape":[9007199254740993],"data_offsets":[0,9007199254740992]})", "")
+          .find("do not span the 9007199254740993 bytes"),
+      std::string::npos);
+}
+
+// fastllm#712: a header length near 2^64 wrapped around when 8 was added.
+TEST(NeverAgain, AHeaderLengthThatWrapsAroundIsRefused) {
+  const tests::TemporaryFolder folder;
+  for (const uint64_t length : {~0ULL - 1, ~0ULL - 7, ~0ULL - 8, 1ULL << 63}) {
+    write_raw(folder / "file", "{}", "", length);
+    EXPECT_NE(complaint_about(folder / "file").find("the format allows 100000000"), std::string::npos) << length;
+  }
+}
+
 }  // namespace
 }  // namespace lockstep::model

@@ -1,0 +1,167 @@
+// The machine loses power: what the real program did to the disk is recorded, and for each moment of it, what may then
+// be on the disk is laid out and given to the program's own recovery. docs/decisions/power-loss.md tells how and why.
+#include <gmock/gmock.h>
+
+#include <chrono>
+
+#include "tests/end_to_end/checkpoint_job.h"
+#include "tests/power/broken_protocols.h"
+#include "tests/power/campaign.h"
+#include "tests/power/recording.h"
+
+namespace lockstep {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using tests::Findings;
+using tests::Record;
+using tests::Recording;
+
+constexpr const char* kBest = " --load_best_model_at_end --save_total_limit 2";
+constexpr const char* kSlowly = "LOCKSTEP_FAILPOINT=step:0:1:lag";  // so that no save is left out
+constexpr const char* kKilledInTheSecondShard = "LOCKSTEP_FAILPOINT=shard-middle:0:5:kill";
+
+class PowerLoss : public tests::CheckpointJob {
+ protected:
+  static void train_in(const Recording& recording, int ranks, const std::string& more, const std::string& failpoint,
+                       int expected = kDone) {
+    const std::string model = std::string(Recording::kRunFolder) + "/model.safetensors";
+    recording.mark("replacing", model);
+    const tests::Outcome outcome =
+        train(ranks, more, recording.variables() + failpoint, recording.path(Recording::kRunFolder));
+    ASSERT_EQ(outcome.exit_code, expected) << outcome.output;
+    if (expected == kDone) recording.mark("delivered", model);
+  }
+
+  static const Record& first_run() {
+    static const Record record = [] {
+      const Recording recording;
+      train_in(recording, 2, kBest, kSlowly);
+      expect_that_the_record_is_whole(recording);
+      return recording.record();
+    }();
+    return record;
+  }
+  static Record killed_and_resumed() {
+    const Recording recording;
+    train_in(recording, 2, kBest, kKilledInTheSecondShard, 137);
+    train_in(recording, 3, std::string(kBest) + tests::kResume, kSlowly);
+    expect_that_the_record_is_whole(recording);
+    return recording.record();
+  }
+  static Record anew_over_another(const std::string& lacking) {
+    const Recording recording(lacking);
+    train_in(recording, 1, " --load_best_model_at_end --max_steps 7", kSlowly);
+    train_in(recording, 2, " --load_best_model_at_end --max_steps 7 --overwrite_output_dir", kSlowly);
+    expect_that_the_record_is_whole(recording);
+    return recording.record();
+  }
+  static Record over_a_pinned_and_a_damaged_one() {
+    const Recording recording;
+    const std::string run = Recording::kRunFolder;
+    train_in(recording, 1, "--max_steps 9", kSlowly);
+    recording.user("touch", run + "/checkpoint-3/pinned");
+    recording.mark("pinned", run + "/checkpoint-3");
+    recording.user("truncate -s 10", run + "/checkpoint-6/manifest.json");
+    recording.mark("damaged", run + "/checkpoint-6");
+    train_in(recording, 1, "--max_steps 7 --overwrite_output_dir --save_total_limit 1", kSlowly);
+    expect_that_the_record_is_whole(recording);
+    return recording.record();
+  }
+
+  /// What the record leads to is what is there: no change of a file went past the recorder.
+  static void expect_that_the_record_is_whole(const Recording& recording) {
+    tests::Disk disk;
+    for (const tests::Operation& operation : recording.record())
+      disk.apply(operation);
+    const tests::Tree seen = disk.seen();
+    size_t found = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(recording.path(""))) {
+      const std::string name = fs::relative(entry.path(), recording.path("")).string();
+      ++found;
+      if (entry.is_directory() || name.ends_with("train.log")) continue;  // the log is written within the C library
+      ASSERT_TRUE(seen.contains(name)) << name;
+      EXPECT_TRUE(*seen.at(name) == tests::read_file(entry.path())) << name;
+    }
+    EXPECT_EQ(seen.size(), found);
+  }
+
+  static Findings lose_power_in(const Record& record, const char* name) {
+    const auto begin = std::chrono::steady_clock::now();
+    Findings findings = tests::lose_power_everywhere(record, Recording::kRunFolder, 8 * tests::repetitions());
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    std::printf("%s: %lld commits, %lld moments, %lld states, %zu violations, %.1f s\n", name,
+                static_cast<long long>(findings.commits), static_cast<long long>(findings.moments),
+                static_cast<long long>(findings.states), findings.violations.size(), seconds.count());
+    return findings;
+  }
+  static void expect_nothing_lost(const Record& record, const char* name, int commits) {
+    const Findings findings = lose_power_in(record, name);
+    EXPECT_THAT(findings.violations, IsEmpty());
+    EXPECT_EQ(findings.commits, commits);
+    states_ += findings.states;
+  }
+  static void expect_that_it_is_found(const Record& record, const std::string& words) {
+    const Findings findings = tests::lose_power_everywhere(record, Recording::kRunFolder, 8, true);
+    ASSERT_FALSE(findings.violations.empty());
+    EXPECT_THAT(findings.violations, testing::Contains(HasSubstr(words)));
+  }
+
+  inline static int64_t states_ = 0;
+};
+
+TEST_F(PowerLoss, OfAFirstRunLosesNothingThatWasCommitted) {
+  expect_nothing_lost(first_run(), "first run", 5);
+}
+
+TEST_F(PowerLoss, AfterAKillAndInTheRunThatGoesOn) {
+  expect_nothing_lost(killed_and_resumed(), "killed and resumed", 5);
+}
+
+TEST_F(PowerLoss, WhileCheckpointsTakeThePlacesOfOthers) {
+  expect_nothing_lost(anew_over_another(""), "anew over another", 6);
+}
+
+TEST_F(PowerLoss, OnFileSystemsThatCannotExchangeNamesOrLinkFiles) {
+  expect_nothing_lost(anew_over_another("exchange,links"), "anew without exchange and links", 6);
+}
+
+TEST_F(PowerLoss, LeavesPinnedAndDamagedOnesWhereTheyAre) {
+  expect_nothing_lost(over_a_pinned_and_a_damaged_one(), "over a pinned and a damaged one", 6);
+}
+
+TEST_F(PowerLoss, ALostBlockThatTheDiskHadPromisedIsSeen) {
+  const Findings findings = tests::lose_each_committed_block(first_run(), Recording::kRunFolder, true);
+  EXPECT_THAT(findings.violations, IsEmpty());
+  EXPECT_GT(findings.states, 100);
+}
+
+TEST_F(PowerLoss, WithoutFlushesOfFilesIsFound) {
+  expect_that_it_is_found(tests::without_flushes_of_files(first_run()), "was committed, and");
+}
+
+TEST_F(PowerLoss, WithoutFlushesOfFoldersIsFound) {
+  expect_that_it_is_found(tests::without_flushes_of_folders(first_run()), "was committed, and none is left");
+}
+
+TEST_F(PowerLoss, WithTheNameFirstIsFound) {
+  expect_that_it_is_found(tests::with_the_name_first(first_run(), Recording::kRunFolder), "the run would not start");
+}
+
+TEST_F(PowerLoss, WithTheManifestEarlyIsFound) {
+  expect_that_it_is_found(tests::with_the_manifest_early(first_run(), Recording::kRunFolder), "was committed, and");
+}
+
+TEST_F(PowerLoss, WithEveryRankRenamingIsFound) {
+  expect_that_it_is_found(tests::with_every_rank_renaming(first_run(), Recording::kRunFolder), "was committed, and");
+}
+
+TEST_F(PowerLoss, WithoutHashesIsFound) {
+  const Findings findings = tests::lose_each_committed_block(first_run(), Recording::kRunFolder, false);
+  EXPECT_THAT(findings.violations, testing::Contains(HasSubstr(".safetensors is not what was written")));
+}
+
+}  // namespace
+}  // namespace lockstep

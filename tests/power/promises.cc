@@ -1,0 +1,87 @@
+#include "tests/power/promises.h"
+
+#include <algorithm>
+
+#include "launcher/checkpoint/checkpoint_error.h"
+#include "launcher/checkpoint/manifest.h"
+
+namespace lockstep::tests {
+
+namespace {
+
+using Kind = Operation::Kind;
+
+Promises::Files files_below(const Tree& tree, const std::string& folder) {
+  Promises::Files files;
+  for (auto entry = tree.lower_bound(folder + "/"); entry != tree.end() && entry->first.starts_with(folder + "/");
+       ++entry)
+    if (entry->second) files[entry->first.substr(folder.size() + 1)] = entry->second;
+  return files;
+}
+
+/// Of what was committed under that name without a manifest, only the name tells.
+Promises::Age age_of(const Promises::Files& files, const std::string& folder) {
+  const auto manifest = files.find(kManifestName);
+  if (manifest == files.end()) return {1, std::stoll(folder.substr(folder.rfind('-') + 1))};
+  const CheckpointManifest parsed = parse_manifest(*manifest->second);
+  return {parsed.attempt, parsed.step};
+}
+
+}  // namespace
+
+void Promises::observe(const Operation& operation, const Disk& disk) {
+  if (publishes(operation, run_)) note_version(operation.other, disk);
+  if (operation.kind == Kind::kMark) note_mark(operation.bytes, operation.path, disk);
+}
+
+const Promises::Files* Promises::files_of(const std::string& manifest) const {
+  const auto found = files_.find(manifest);
+  return found == files_.end() ? nullptr : &found->second;
+}
+
+void Promises::note_version(const std::string& folder, const Disk& disk) {
+  const Files files = files_below(disk.seen(), folder);
+  if (const auto manifest = files.find(kManifestName); manifest != files.end()) files_[*manifest->second] = files;
+  damaged_.erase(folder);
+  ++version_;
+}
+
+void Promises::note_mark(const std::string& word, const std::string& path, const Disk& disk) {
+  const Tree tree = disk.seen();
+  if (word == "committed") newest_ = std::max(newest_.value_or(Age{}), age_of(files_below(tree, path), path));
+  if (word == "pinned") pinned_.insert(*tree.at(path + "/" + kManifestName));
+  if (word == "damaged") damaged_.insert(path);
+  if (word == "delivered") delivered_[path] = tree.at(path);
+  if (word == "replacing") delivered_.erase(path);
+  ++version_;
+}
+
+bool publishes(const Operation& operation, const std::string& run_folder) {
+  return (operation.kind == Kind::kRename || operation.kind == Kind::kExchange) &&
+         operation.path.starts_with(run_folder + "/.checkpoint-") &&
+         operation.other.starts_with(run_folder + "/checkpoint-");
+}
+
+std::map<uint64_t, std::string> opened_paths(const Record& record) {
+  std::map<uint64_t, std::string> paths;
+  for (const Operation& operation : record)
+    if (operation.kind == Kind::kOpen || operation.kind == Kind::kCreate)
+      paths[operation.file] = operation.path + (operation.number == 1 ? "/" : "");
+  return paths;
+}
+
+Record with_commits(const Record& record, const std::string& run_folder) {
+  const auto paths = opened_paths(record);
+  Record marked;
+  std::string published;
+  for (const Operation& operation : record) {
+    marked.push_back(operation);
+    if (publishes(operation, run_folder)) published = operation.other;
+    if (published.empty() || operation.kind != Kind::kFlush || paths.at(operation.file) != run_folder + "/") continue;
+    marked.push_back({Kind::kMark, 0, 0, published, "", "committed"});
+    published.clear();
+  }
+  return marked;
+}
+
+}  // namespace lockstep::tests
