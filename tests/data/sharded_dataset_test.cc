@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include <array>
 #include <fstream>
 #include <set>
@@ -173,6 +175,34 @@ TEST_F(ShardedDatasetTest, DamagedManifestsAreRefusedWithTheKey) {
     const auto error = error_with_manifest(replaced(json, from, to));
     EXPECT_TRUE(contains(error, expected) && contains(error, "dataset.json: ")) << to << ": " << error;
   }
+}
+
+TEST_F(ShardedDatasetTest, CountsThatNoFileCanHoldAreRefused) {
+  const auto whole = nlohmann::json::parse(data::read_file(out_ / "dataset.json"));
+  const auto error_with = [&](const char* pointer, int64_t value) {
+    auto json = whole;
+    json[nlohmann::json::json_pointer(pointer)] = value;
+    return error_with_manifest(json.dump());
+  };
+  constexpr int64_t kMany = 4'000'000'000'000'000'000;
+  EXPECT_TRUE(contains(error_with("/splits/train/shards/1/tokens", kMany), "shards[1].tokens is 4000000000000000000"));
+  EXPECT_TRUE(contains(error_with("/splits/train/shards/1/examples", 100'000), "shards[1].examples is 100000"));
+  EXPECT_TRUE(contains(error_with("/splits/train/shards/1/bytes", kMany), "shards[1].bytes is 4000000000000000000"));
+  EXPECT_TRUE(contains(error_with("/splits/train/examples", kMany), "train.examples is 4000000000000000000"));
+  EXPECT_TRUE(contains(error_with("/splits/train/length_histogram/0", kMany), "is 4000000000000000000"));
+}
+
+TEST_F(ShardedDatasetTest, NoMemoryIsTakenForTokensThatNoFileHolds) {
+  auto json = nlohmann::json::parse(data::read_file(out_ / "dataset.json"));
+  auto& train = json["splits"]["train"];
+  auto& shard = train["shards"][1];
+  constexpr int64_t kMore = 4'000'000'000'000;
+  shard["tokens"] = shard["tokens"].get<int64_t>() + kMore;
+  train["tokens"] = train["tokens"].get<int64_t>() + kMore;
+  shard["bytes"] = 3 * kMore;
+  write_file(out_ / "dataset.json", json.dump());
+  const auto error = message_of<DataError>([&] { ShardedDataset::open(out_, "train"); });
+  EXPECT_TRUE(contains(error, "bytes, the manifest says 12000000000000")) << error;
 }
 
 TEST_F(ShardedDatasetTest, EveryTruncationOfTheManifestIsRefused) {
