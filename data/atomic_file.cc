@@ -157,7 +157,7 @@ void publish_folder(const fs::path& staging_folder, const fs::path& target_folde
   fs::remove_all(aside, leftover);
 }
 
-std::string read_file(const fs::path& path) {
+std::string read_file(const fs::path& path, int64_t most) {
   const auto unreadable = [&] {
     return DataError("cannot read " + path.string() + ": " + std::generic_category().message(errno));
   };
@@ -171,6 +171,8 @@ std::string read_file(const fs::path& path) {
     got = ::read(descriptor.get(), bytes.data() + before, kChunk);
     if (got < 0 && errno != EINTR) throw unreadable();
     bytes.resize(before + static_cast<size_t>(got < 0 ? 0 : got));
+    if (std::ssize(bytes) > most)
+      throw DataError(path.string() + ": has more than " + std::to_string(most) + " bytes, which no such file needs");
   }
   return bytes;
 }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -26,7 +28,7 @@ void make_folders(const std::filesystem::path& folder);
 /// Flushes a file, or a folder's list of names, where the file system can. Throws std::system_error.
 void flush_to_disk(const std::filesystem::path& path);
 
-/// The whole content of a file. Throws DataError naming the path if it cannot be read.
-std::string read_file(const std::filesystem::path& path);
+/// The whole content of a file. Throws DataError naming the path if it cannot be read, or has more than `most` bytes.
+std::string read_file(const std::filesystem::path& path, int64_t most = std::numeric_limits<int64_t>::max());
 
 }  // namespace lockstep::data

@@ -1,8 +1,6 @@
 #include "data/csv_reader.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "data/error.h"
@@ -12,19 +10,19 @@ namespace lockstep::data {
 namespace {
 
 constexpr int kEof = std::char_traits<char>::eof();
+constexpr size_t kMostFields = 4096;  // of a record
 
 }  // namespace
 
-CsvRecords::CsvRecords(const std::filesystem::path& file) : file_(file.string()), input_(file, std::ios::binary) {
-  if (!input_ || std::filesystem::is_directory(file))
-    throw DataError(file_ + ": cannot be opened: " + std::strerror(errno ? errno : EISDIR));
+CsvRecords::CsvRecords(std::unique_ptr<std::istream> input, const std::filesystem::path& file)
+    : file_(file.string()), input_(std::move(input)) {
   std::string start(3, '\0');
-  input_.read(start.data(), 3);
-  start.resize(static_cast<size_t>(input_.gcount()));
+  input_->read(start.data(), 3);
+  start.resize(static_cast<size_t>(input_->gcount()));
   if (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF"))
     throw DataError(file_ + ": is UTF-16 (it starts with its byte order mark); save it as UTF-8");
-  input_.clear();
-  input_.seekg(start == "\xEF\xBB\xBF" ? 3 : 0);
+  input_->clear();
+  input_->seekg(start == "\xEF\xBB\xBF" ? 3 : 0);
 }
 
 std::string CsvRecords::place() const {
@@ -37,8 +35,11 @@ std::optional<std::vector<std::string>> CsvRecords::next() {
     record_line_ = line_;
     const bool quoted = peek() == '"';
     End end = End::kField;
-    while (end == End::kField)
+    while (end == End::kField) {
+      if (fields.size() == kMostFields)
+        throw DataError(place() + ": more than " + std::to_string(kMostFields) + " fields");
       end = read_field(fields.emplace_back());
+    }
     const bool blank = fields.size() == 1 && fields[0].empty() && !quoted;
     if (!blank) return fields;
     if (end == End::kFile) return std::nullopt;
@@ -90,8 +91,8 @@ void CsvRecords::append(std::string& field, int c) {
   field.push_back(static_cast<char>(c));
 }
 
-CsvReader::CsvReader(const std::filesystem::path& file, const Columns& columns)
-    : file_name_(file.filename().string()), records_(file) {
+CsvReader::CsvReader(std::unique_ptr<std::istream> input, const std::filesystem::path& file, const Columns& columns)
+    : file_name_(file.filename().string()), records_(std::move(input), file) {
   auto header = records_.next();
   if (!header) throw DataError(file.string() + ": is empty; expected a header row with the columns' names");
   header_ = std::move(*header);
@@ -103,7 +104,8 @@ size_t CsvReader::column(const std::string& name, const std::string& option) con
   const auto found = std::find(header_.begin(), header_.end(), name);
   if (found == header_.end()) {
     const std::string guess = nearest(name, header_);
-    throw ContractError(records_.place() + ": no column \"" + name + "\"; the columns are: " + listed(header_) + ". " +
+    throw ContractError(records_.place() + ": no column \"" + name +
+                        "\"; the columns are: " + excerpt(listed(header_), 400) + ". " +
                         (guess.empty() ? "Name it with " + option : "Did you mean " + option + " \"" + guess + "\"?"));
   }
   if (std::find(found + 1, header_.end(), name) != header_.end())

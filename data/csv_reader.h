@@ -1,7 +1,8 @@
 #pragma once
 
 #include <filesystem>
-#include <fstream>
+#include <istream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,7 +15,8 @@ namespace lockstep::data {
 /// dropped; blank lines are passed over. A quote inside an unquoted field is an ordinary character.
 class CsvRecords {
  public:
-  explicit CsvRecords(const std::filesystem::path& file);
+  /// `file` is how errors call it.
+  CsvRecords(std::unique_ptr<std::istream> input, const std::filesystem::path& file);
   /// The next record's fields, or nothing at the end. Throws DataError naming the line.
   std::optional<std::vector<std::string>> next();
   /// "reviews.csv, line 7": where the record that next() returned last begins.
@@ -26,11 +28,11 @@ class CsvRecords {
   void read_quoted(std::string& field);
   std::optional<End> end_at(int c);
   void append(std::string& field, int c);
-  int get() { return input_.rdbuf()->sbumpc(); }
-  int peek() { return input_.rdbuf()->sgetc(); }
+  int get() { return input_->rdbuf()->sbumpc(); }
+  int peek() { return input_->rdbuf()->sgetc(); }
 
   std::string file_;
-  std::ifstream input_;
+  std::unique_ptr<std::istream> input_;
   int64_t line_ = 1;         // of the next character
   int64_t record_line_ = 0;  // on which the current record begins
 };
@@ -38,7 +40,7 @@ class CsvRecords {
 /// Reviews from a CSV file with a header row; every row must have as many fields as the header.
 class CsvReader : public ReviewReader {
  public:
-  CsvReader(const std::filesystem::path& file, const Columns& columns);
+  CsvReader(std::unique_ptr<std::istream> input, const std::filesystem::path& file, const Columns& columns);
   std::optional<Review> next() override;
 
  private:

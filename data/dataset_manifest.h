@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/wordpiece.h"
@@ -49,6 +50,8 @@ struct DatasetManifest {
 
 /// Throws DataError if dataset.json is missing, damaged, changed since it was written or of another schema version.
 DatasetManifest load_manifest(const std::filesystem::path& folder);
+/// The same of the file's text; `where` leads the errors.
+DatasetManifest parse_dataset_manifest(std::string_view text, const std::string& where);
 /// The JSON text that save/prepare writes: sorted keys, two-space indent, and at the end its own seal
 /// (data/seal.h).
 std::string to_json(const DatasetManifest& manifest);

@@ -1,12 +1,10 @@
 #include "data/jsonl_reader.h"
 
-#include <cerrno>
-#include <cstring>
-#include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
 #include "data/error.h"
+#include "data/json_text.h"
 #include "data/spelling.h"
 #include "data/unicode.h"
 
@@ -14,15 +12,7 @@ namespace lockstep::data {
 namespace {
 
 using Json = nlohmann::json;
-constexpr int kMaxDepth = 16;
 constexpr const char* kExpected = R"(; expected an object such as {"text": "...", "label": 1})";
-
-Json parse_shallow(const std::string& line) {
-  return Json::parse(line, [](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMaxDepth) throw DataError("nested more than " + std::to_string(kMaxDepth) + " levels deep");
-    return true;
-  });
-}
 
 std::vector<std::string> keys_of(const Json& object) {
   std::vector<std::string> keys;
@@ -34,17 +24,14 @@ std::vector<std::string> keys_of(const Json& object) {
 std::string missing_key(const Json& object, const std::string& key, const std::string& option) {
   const auto keys = keys_of(object);
   const std::string guess = nearest(key, keys);
-  return "no key \"" + key + "\"; the keys are: " + listed(keys) + ". " +
+  return "no key \"" + key + "\"; the keys are: " + excerpt(listed(keys), 400) + ". " +
          (guess.empty() ? "Name it with " + option : "Did you mean " + option + " \"" + guess + "\"?");
 }
 
 }  // namespace
 
-JsonlReader::JsonlReader(const std::filesystem::path& file, const Columns& columns)
-    : file_(file.string()), file_name_(file.filename().string()), columns_(columns), input_(file, std::ios::binary) {
-  if (!input_ || std::filesystem::is_directory(file))
-    throw DataError(file_ + ": cannot be opened: " + std::strerror(errno ? errno : EISDIR));
-}
+JsonlReader::JsonlReader(std::unique_ptr<std::istream> input, const std::filesystem::path& file, const Columns& columns)
+    : file_(file.string()), file_name_(file.filename().string()), columns_(columns), input_(std::move(input)) {}
 
 std::string JsonlReader::place() const {
   return file_ + ", line " + std::to_string(line_number_);
@@ -53,10 +40,10 @@ std::string JsonlReader::place() const {
 /// Reads to the next line that is not blank into line_; false at the end of the file.
 bool JsonlReader::next_line() {
   constexpr int64_t kMaxLine = 6 * kMaxReviewBytes;  // every byte of a text may be written as \u00XX
-  while (input_.peek() != std::char_traits<char>::eof()) {
+  while (input_->peek() != std::char_traits<char>::eof()) {
     ++line_number_;
     line_.clear();
-    for (int c; (c = input_.rdbuf()->sbumpc()) != std::char_traits<char>::eof() && c != '\n';) {
+    for (int c; (c = input_->rdbuf()->sbumpc()) != std::char_traits<char>::eof() && c != '\n';) {
       if (std::ssize(line_) == kMaxLine)
         throw DataError(place() + ": has more than " + std::to_string(kMaxLine) + " bytes");
       line_.push_back(static_cast<char>(c));
@@ -77,12 +64,10 @@ Review JsonlReader::parse_line() {
   int64_t replaced = 0;
   Json object;
   try {
-    object = parse_shallow(to_valid_utf8(line_, &replaced));
-  } catch (const Json::parse_error& error) {
+    object = parse_json(to_valid_utf8(line_, &replaced));
+  } catch (const DataError& error) {
     if (row_ == 1 && line_.find_first_not_of(" \t\r") == line_.find('['))
       throw DataError(place() + ": the file is one JSON array; expected one object per line (jq -c '.[]' makes it so)");
-    throw DataError(place() + ": not valid JSON at column " + std::to_string(error.byte) + kExpected);
-  } catch (const DataError& error) {
     throw DataError(place() + ": " + error.what() + kExpected);
   }
   if (!object.is_object()) throw DataError(place() + ": found " + object.type_name() + kExpected);
@@ -96,7 +81,7 @@ Review JsonlReader::parse_line() {
   const Json& label = object[columns_.label];
   if (!text.is_string()) throw DataError(place() + ": the text is " + text.type_name() + "; expected a string");
   if (!label.is_string() && !label.is_number_integer())
-    throw DataError(place() + ": the label is " + label.dump() + "; expected a string or an integer");
+    throw DataError(place() + ": the label is " + excerpt(label.dump()) + "; expected a string or an integer");
   const std::string name = label.is_string() ? label.get<std::string>() : label.dump();
   if (name.empty()) throw DataError(place() + ": the label is empty");
   if (std::ssize(text.get_ref<const std::string&>()) > kMaxReviewBytes)

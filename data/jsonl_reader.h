@@ -1,7 +1,8 @@
 #pragma once
 
 #include <filesystem>
-#include <fstream>
+#include <istream>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -13,7 +14,8 @@ namespace lockstep::data {
 /// are passed over, other keys ignored.
 class JsonlReader : public ReviewReader {
  public:
-  JsonlReader(const std::filesystem::path& file, const Columns& columns);
+  /// `file` is how errors call it.
+  JsonlReader(std::unique_ptr<std::istream> input, const std::filesystem::path& file, const Columns& columns);
   std::optional<Review> next() override;
 
  private:
@@ -24,7 +26,7 @@ class JsonlReader : public ReviewReader {
   std::string file_;
   std::string file_name_;
   Columns columns_;
-  std::ifstream input_;
+  std::unique_ptr<std::istream> input_;
   std::string line_;
   int64_t line_number_ = 0;
   int64_t row_ = 0;

@@ -1,5 +1,8 @@
 #include "data/review_reader.h"
 
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 #include <utility>
 
 #include "data/csv_reader.h"
@@ -15,10 +18,18 @@ std::unique_ptr<ReviewReader> open_review_file(const std::filesystem::path& file
     throw ContractError("column \"" + columns.text +
                         "\" cannot be both text and label; set --text_column or --label_column");
   const std::string extension = file.extension().string();
-  if (extension == ".csv") return std::make_unique<CsvReader>(file, columns);
-  if (extension == ".jsonl" || extension == ".json") return std::make_unique<JsonlReader>(file, columns);
+  if (extension == ".csv") return std::make_unique<CsvReader>(open_bytes(file), file, columns);
+  if (extension == ".jsonl" || extension == ".json")
+    return std::make_unique<JsonlReader>(open_bytes(file), file, columns);
   throw ContractError(file.string() + ": the extension \"" + extension +
                       "\" is not known; expected .csv, .jsonl or .json (one object per line)");
+}
+
+std::unique_ptr<std::istream> open_bytes(const std::filesystem::path& file) {
+  auto input = std::make_unique<std::ifstream>(file, std::ios::binary);
+  if (!*input || std::filesystem::is_directory(file))
+    throw DataError(file.string() + ": cannot be opened: " + std::strerror(errno ? errno : EISDIR));
+  return input;
 }
 
 Review make_review(const std::string& bytes, const std::string& label, std::string id) {

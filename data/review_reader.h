@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <istream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,9 @@ struct Columns {
 /// A reader for `file` by its extension: .csv, or .jsonl/.json with one object per line. Throws ContractError for any
 /// other extension or a missing column, DataError if the file cannot be read.
 std::unique_ptr<ReviewReader> open_review_file(const std::filesystem::path& file, const Columns& columns);
+
+/// The file's bytes. Throws DataError naming it if it cannot be opened.
+std::unique_ptr<std::istream> open_bytes(const std::filesystem::path& file);
 
 /// Hashes `bytes`, then makes them valid UTF-8. What every reader ends with.
 Review make_review(const std::string& bytes, const std::string& label, std::string id);

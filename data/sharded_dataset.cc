@@ -24,15 +24,18 @@ const SplitEntry& find_split(const DatasetManifest& manifest, const std::filesys
                       "; prepare it with a " + split + " file, or choose another split");
 }
 
-/// The file's bytes, once their number and their hash are the manifest's.
-std::string read_verified(const std::filesystem::path& path, const ShardEntry& entry) {
+void require_size(const std::filesystem::path& path, const ShardEntry& entry) {
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
   if (error) throw DataError(path.string() + ": cannot be opened: " + error.message() + kRemedy);
   if (static_cast<int64_t>(size) != entry.bytes)
     throw DataError(path.string() + ": has " + std::to_string(size) + " bytes, the manifest says " +
                     std::to_string(entry.bytes) + kRemedy);
-  std::string bytes = read_file(path);
+}
+
+/// The bytes of a file of the right size, once their hash is the manifest's.
+std::string read_verified(const std::filesystem::path& path, const ShardEntry& entry) {
+  std::string bytes = read_file(path, entry.bytes);
   const std::string found = sha256_of(bytes);
   if (found != entry.sha256)
     throw DataError(path.string() + ": is damaged: its sha256 is " + found + ", the manifest says " + entry.sha256 +
@@ -49,6 +52,9 @@ ShardedDataset ShardedDataset::open(const std::filesystem::path& folder, const s
   const SplitEntry& entry = find_split(manifest, folder, split);
   const ShardContract contract = {split, manifest.vocabulary_sha256, manifest.vocabulary_size,
                                   std::ssize(manifest.labels)};
+  // Before memory is taken for what the manifest declares.
+  for (const ShardEntry& file : entry.shards)
+    require_size(folder / file.file, file);
   dataset.ids_.reserve(static_cast<size_t>(entry.tokens));
   dataset.offsets_ = {0};
   for (const ShardEntry& file : entry.shards) {

@@ -47,4 +47,12 @@ std::string listed(std::span<const std::string> names) {
   return list;
 }
 
+std::string excerpt(std::string_view text, size_t most) {
+  if (text.size() <= most) return std::string(text);
+  size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+    --end;
+  return std::string(text.substr(0, end)) + "...";
+}
+
 }  // namespace lockstep::data

@@ -13,4 +13,7 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
 /// "text, label, stars": what errors list.
 std::string listed(std::span<const std::string> names);
 
+/// At most the first `most` bytes, cut at a character's end: what errors quote of a file.
+std::string excerpt(std::string_view text, size_t most = 80);
+
 }  // namespace lockstep::data

@@ -15,7 +15,11 @@ namespace lockstep::data {
 namespace {
 
 constexpr int64_t kBlock = 512;
-constexpr int64_t kMaxEntry = int64_t{1} << 40;      // a declared size above this is damage, not data
+constexpr int64_t kMaxEntry = int64_t{1} << 40;  // a declared size above this is damage, not data
+// Text shrinks to a third or a tenth. Beyond the first part, an archive that grows more than this was made to fill time
+// and disks.
+constexpr int64_t kMaxRatio = 200;
+constexpr int64_t kUnsuspicious = int64_t{64} << 20;
 constexpr int64_t kMaxExtension = int64_t{1} << 20;  // a long name or a pax header
 
 using Block = std::array<char, kBlock>;
@@ -120,6 +124,8 @@ struct TarReader::Impl {
       fail("the gzip data cannot be read" + at + " (" + (code == Z_ERRNO ? std::strerror(errno) : message) + ")");
     }
     position += got;
+    if (position > kUnsuspicious && position / kMaxRatio > gzoffset(file))
+      fail("it unpacks to more than " + std::to_string(kMaxRatio) + " times its size");
     return got;
   }
 
@@ -233,6 +239,7 @@ bool TarReader::Impl::next_header() {
       long_name.clear(), pax_path.clear(), pax_size.reset();
       continue;
     }
+    if (clean.empty()) fail_entry(path, "is a file without a name");
     entry = {clean, size};
     unread = size;
     padding = (kBlock - size % kBlock) % kBlock;

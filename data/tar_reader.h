@@ -18,8 +18,8 @@ struct TarEntry {
 /// anything to disk. One pass, one thread.
 ///
 /// Archives are not trusted. Links, devices and other special entries, absolute paths, "..", wrong header checksums, an
-/// archive that ends early and damaged gzip data are refused: every function throws DataError with the archive's name,
-/// the entry's and its offset in the unpacked stream.
+/// archive that ends early or unpacks to more than 200 times its size, and damaged gzip data are refused: every
+/// function throws DataError with the archive's name, the entry's and its offset in the unpacked stream.
 class TarReader {
  public:
   explicit TarReader(const std::filesystem::path& archive);

@@ -7,7 +7,9 @@
 
 #include "data/atomic_file.h"
 #include "data/error.h"
+#include "data/json_text.h"
 #include "data/special_tokens.h"
+#include "data/spelling.h"
 
 namespace lockstep::data {
 
@@ -21,12 +23,15 @@ const json kNull;
 /// One of the folder's JSON files; a missing file is an empty object.
 class JsonFile {
  public:
+  static constexpr int64_t kMaxBytes = int64_t{64} << 20;  // tokenizer.json holds the vocabulary
+
   explicit JsonFile(const fs::path& path) : path_(path), content_(json::object()) {
     if (!fs::exists(path)) return;
+    const std::string text = read_file(path, kMaxBytes);
     try {
-      content_ = json::parse(read_file(path));
-    } catch (const json::exception& error) {
-      throw DataError(path.string() + " is not valid JSON: " + error.what() + "; get the file again from its source");
+      content_ = parse_json(text);
+    } catch (const DataError& error) {
+      throw DataError(path.string() + " is damaged: " + error.what() + "; get the file again from its source");
     }
     if (!content_.is_object())
       throw DataError(path.string() + " is not a JSON object; get the file again from its source");
@@ -43,7 +48,8 @@ class JsonFile {
   }
 
   [[noreturn]] void refuse(const std::string& pointer, const std::string& expected) const {
-    throw ContractError(path_.string() + ": " + pointer.substr(1) + " is " + at(pointer).dump() + "; " + expected);
+    throw ContractError(path_.string() + ": " + pointer.substr(1) + " is " + excerpt(at(pointer).dump()) + "; " +
+                        expected);
   }
 
   void require(const std::string& pointer, const json& expected) const {
@@ -112,7 +118,8 @@ void check_config(const JsonFile& config, const Vocabulary& vocabulary) {
   config.require_empty("/never_split");
   const json& added = config.at("/added_tokens_decoder");
   for (const auto& [id, token] : added.items())
-    check_added_token(config, "/added_tokens_decoder/" + id, token, json::parse(id, nullptr, false), vocabulary);
+    check_added_token(config, (json::json_pointer("/added_tokens_decoder") / id).to_string(), token,
+                      json::parse(id, nullptr, false), vocabulary);
 }
 
 void check_post_processor(const JsonFile& tokenizer) {
@@ -140,6 +147,7 @@ void check_tokenizer(const JsonFile& tokenizer, const Vocabulary& vocabulary) {
   tokenizer.require("/pre_tokenizer/type", "BertPreTokenizer");
   check_post_processor(tokenizer);
   const json& added = tokenizer.at("/added_tokens");
+  if (!added.is_null() && !added.is_array()) tokenizer.refuse("/added_tokens", "expected a list");
   for (size_t i = 0; i < added.size(); ++i) {
     const std::string pointer = "/added_tokens/" + std::to_string(i);
     check_added_token(tokenizer, pointer, added[i], tokenizer.at(pointer + "/id"), vocabulary);
@@ -155,8 +163,8 @@ std::vector<std::string> tokens_of(const JsonFile& tokenizer) {
   std::vector<bool> taken(entries.size());
   for (const auto& [token, id] : entries.items()) {
     if (!id.is_number_unsigned() || id.get<size_t>() >= tokens.size() || taken[id.get<size_t>()])
-      throw ContractError(where + "gives \"" + token + "\" the id " + id.dump() + "; ids must be 0 to " +
-                          std::to_string(tokens.size() - 1) + ", each once");
+      throw ContractError(where + "gives \"" + excerpt(token) + "\" the id " + excerpt(id.dump()) +
+                          "; ids must be 0 to " + std::to_string(tokens.size() - 1) + ", each once");
     tokens[id.get<size_t>()] = token;
     taken[id.get<size_t>()] = true;
   }

@@ -12,6 +12,12 @@ namespace lockstep::data {
 
 namespace {
 
+constexpr int64_t kMaxFileBytes = int64_t{64} << 20;
+// More than any BERT has (LaBSE: 501 153), and longer than any word that is looked up. Each byte of a token costs
+// memory, and each level of the trie stack.
+constexpr size_t kMostTokens = size_t{1} << 20;
+constexpr size_t kMaxTokenBytes = 4 * kMaxWordCharacters + kContinuation.size();
+
 std::vector<std::string> lines_of(std::string_view bytes) {
   std::vector<std::string> lines;
   while (!bytes.empty()) {
@@ -25,8 +31,14 @@ std::vector<std::string> lines_of(std::string_view bytes) {
 }
 
 void check_tokens(const std::vector<std::string>& tokens) {
+  if (tokens.size() > kMostTokens)
+    throw DataError("it has " + std::to_string(tokens.size()) + " tokens, more than the " +
+                    std::to_string(kMostTokens) + " a vocabulary may have");
   std::unordered_set<std::string_view> seen;
   for (size_t id = 0; id < tokens.size(); ++id) {
+    if (tokens[id].size() > kMaxTokenBytes)
+      throw DataError("line " + std::to_string(id + 1) + " has " + std::to_string(tokens[id].size()) +
+                      " bytes; a token has at most " + std::to_string(kMaxTokenBytes));
     int64_t bad = 0;
     to_valid_utf8(tokens[id], &bad);
     if (bad > 0)
@@ -53,13 +65,16 @@ std::string hash_of(const std::vector<std::string>& tokens) {
 }  // namespace
 
 Vocabulary Vocabulary::load(const std::filesystem::path& vocab_txt) {
-  const std::string bytes = read_file(vocab_txt);
+  return parse(read_file(vocab_txt, kMaxFileBytes), vocab_txt.string());
+}
+
+Vocabulary Vocabulary::parse(std::string_view vocab_txt, const std::string& where) {
   try {
-    return Vocabulary(lines_of(bytes));
+    return Vocabulary(lines_of(vocab_txt));
   } catch (const ContractError& error) {
-    throw ContractError(vocab_txt.string() + ": " + error.what());
+    throw ContractError(where + ": " + error.what());
   } catch (const DataError& error) {
-    throw DataError(vocab_txt.string() + ": " + error.what());
+    throw DataError(where + ": " + error.what());
   }
 }
 

@@ -22,9 +22,11 @@ struct TokenizerOptions {
 /// One token per line; the line number is the id.
 class Vocabulary {
  public:
-  /// Throws DataError if the file cannot be read or a token appears twice, ContractError if [PAD], [UNK], [CLS],
-  /// [SEP] or [MASK] is missing.
+  /// Throws DataError if the file cannot be read, is not UTF-8, a token appears twice, or there are too many or too
+  /// long ones; ContractError if [PAD], [UNK], [CLS], [SEP] or [MASK] is missing.
   static Vocabulary load(const std::filesystem::path& vocab_txt);
+  /// The same of the file's bytes; `where` leads the errors.
+  static Vocabulary parse(std::string_view vocab_txt, const std::string& where);
   explicit Vocabulary(std::vector<std::string> tokens);
 
   size_t size() const { return tokens_.size(); }

@@ -80,7 +80,7 @@ int64_t print_verdicts(const std::vector<StoredCheckpoint>& checkpoints, bool ha
 int list_command(const std::vector<std::string>& arguments) {
   const std::string folder = folder_from("list", "Lists the checkpoints of a run.", kListFooter, arguments);
   const auto checkpoints = checkpoints_at(folder);
-  if (checkpoints.empty()) std::printf("no checkpoints in %s\n", folder.c_str());
+  if (checkpoints.empty()) std::printf("no checkpoints in %s\n", printable_text(folder).c_str());
   print_verdicts(checkpoints, false, "complete");
   return kDone;
 }

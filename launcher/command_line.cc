@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "data/spelling.h"
+#include "launcher/config_file.h"
 #include "launcher/errors.h"
 
 namespace lockstep {
@@ -66,6 +67,7 @@ struct ConfigArguments {
   std::string complaints;
 };
 
+/// What of a config file the command line does not say itself.
 ConfigArguments read_config(const std::string& path, const std::vector<std::string>& command_line,
                             const CLI::App& app) {
   std::ifstream file(path);
@@ -75,13 +77,12 @@ ConfigArguments read_config(const std::string& path, const std::vector<std::stri
   for (const std::string& argument : command_line)
     given.insert(name_of(argument));
   ConfigArguments result;
-  for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_config(file)) {
-    const std::string option = with_underscores("--" + item.fullname());
+  for (const ConfigSetting& setting : parse_config_file(file, path)) {
+    const std::string option = "--" + setting.key;
     if (app.get_option_no_throw(option) == nullptr || option == "--config") {
-      result.complaints += complaint("unknown key", item.fullname() + " in " + path, option.substr(2), app);
-    } else if (!given.contains(option)) {
-      for (const std::string& value : item.inputs)
-        if (!value.empty()) result.arguments.push_back(option + "=" + value);  // "" is how "not given" is written
+      result.complaints += complaint("unknown key", setting.key + " in " + path, option.substr(2), app);
+    } else if (!given.contains(option)) {  // "" is how "not given" is written
+      if (!setting.value.empty()) result.arguments.push_back(option + "=" + setting.value);
     }
   }
   return result;

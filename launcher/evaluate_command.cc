@@ -1,5 +1,4 @@
 #include <chrono>
-#include <cstdio>
 #include <numeric>
 
 #include "data/atomic_file.h"
@@ -8,6 +7,7 @@
 #include "launcher/commands.h"
 #include "launcher/errors.h"
 #include "launcher/evaluator.h"
+#include "launcher/format.h"
 #include "launcher/log.h"
 #include "launcher/machine.h"
 #include "launcher/model_folder.h"
@@ -53,11 +53,12 @@ EvaluateOptions parse(const std::vector<std::string>& arguments) {
 }
 
 void print_result(const EvalResult& result, const std::vector<std::string>& labels, const std::string& heading) {
-  std::printf("%s\n", heading.c_str());
-  std::printf("  loss       %.4f\n  accuracy   %s\n  precision  %.4f\n  recall     %.4f\n  F1         %.4f\n\n",
-              result.loss, accuracy_with_interval(result.confusion).c_str(), result.metrics.precision,
-              result.metrics.recall, result.metrics.f1);
-  std::printf("%s", confusion_table(result.confusion, labels).c_str());
+  print_report(
+      printable_text(heading) +
+      formatted("\n  loss       %.4f\n  accuracy   %s\n  precision  %.4f\n  recall     %.4f\n  F1         %.4f\n\n",
+                result.loss, accuracy_with_interval(result.confusion).c_str(), result.metrics.precision,
+                result.metrics.recall, result.metrics.f1) +
+      confusion_table(result.confusion, labels));
 }
 
 }  // namespace

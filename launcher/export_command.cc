@@ -63,7 +63,7 @@ StoredCheckpoint newest_valid(const fs::path& source) {
     const auto problem = problem_with(stored, true);
     if (!problem) return std::move(stored);
     const std::string words = stored.folder.string() + " is damaged: " + printable_text(*problem);
-    std::fprintf(stderr, "warning: %s\n", words.c_str());
+    std::fprintf(stderr, "warning: %s\n", printable_lines(words).c_str());
     problems += "\n  " + words;
   }
   throw CheckpointError("no valid checkpoint in " + source.string() + problems);
@@ -136,7 +136,8 @@ int export_command(const std::vector<std::string>& arguments) {
   const ExportOptions options = parse(arguments);
   const StoredCheckpoint stored = newest_valid(options.source);
   write_export(options, stored, whole_state(stored));
-  std::printf("%s -> %s\n", stored.folder.c_str(), options.output_dir.c_str());
+  std::printf("%s -> %s\n", printable_text(stored.folder.string()).c_str(),
+              printable_text(options.output_dir.string()).c_str());
   return kDone;
 }
 

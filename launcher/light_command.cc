@@ -5,6 +5,7 @@
 
 #include "launcher/command_line.h"
 #include "launcher/errors.h"
+#include "launcher/log.h"
 
 namespace lockstep {
 
@@ -16,7 +17,7 @@ int run_light(const CommandFacts& command, LightCommand run, const std::vector<s
     std::fputs(help.text.c_str(), stdout);
     return kDone;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    std::fprintf(stderr, "error: %s\n", printable_lines(error.what()).c_str());
     const auto* own = dynamic_cast<const ProgramError*>(&error);
     return own != nullptr ? own->exit_code() : kFailure;
   }

@@ -56,18 +56,19 @@ void log_to_file(const std::filesystem::path& path) {
 }
 
 void log_info(const std::string& message) {
-  spdlog::info("{}", message);
+  spdlog::info("{}", printable_lines(message));
 }
 
 void log_warning(const std::string& message) {
-  spdlog::warn("warning: {}", message);
+  spdlog::warn("warning: {}", printable_lines(message));
 }
 
 void print_error(const std::string& message) {
-  spdlog::error("error: {}", message);
+  spdlog::error("error: {}", printable_lines(message));
 }
 
-void print_report(const std::string& text) {
+void print_report(const std::string& foreign_text) {
+  const std::string text = printable_lines(foreign_text);
   clear_progress_line();
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);

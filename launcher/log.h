@@ -30,8 +30,10 @@ void tell_launch_of_an_abort(int exit_code);
 /// descriptor.
 void flush_output();
 
-/// `text` with control characters (also C1 and escape sequences) shown as visible escapes, so that foreign text cannot
-/// drive the terminal.
+/// `text` as one line, with control characters (also C1), changes of the writing direction and what is not UTF-8 shown
+/// as visible escapes, so that foreign text cannot drive the terminal. For parts of a message.
 std::string printable_text(const std::string& text);
+/// The same with line ends kept: what everything of this file that prints does with the whole message.
+std::string printable_lines(const std::string& text);
 
 }  // namespace lockstep

@@ -144,7 +144,7 @@ void print_prediction(const std::string& text, const std::vector<double>& probab
   nlohmann::ordered_json json = {{"label", labels[best]}, {"score", probabilities[best]}};
   for (size_t label = 0; label < labels.size(); ++label)
     json["scores"][labels[label]] = probabilities[label];
-  std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  std::printf("%s\n", json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace).c_str());
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "dist/error.h"
 #include "dist/replica_check.h"
 #include "launcher/advice.h"
+#include "launcher/checkpoint/checkpoint_error.h"
 #include "launcher/checkpoint/failpoint.h"
 #include "launcher/commands.h"
 #include "launcher/errors.h"
@@ -197,13 +198,28 @@ int exit_code_of(const TrainSummary& summary) {
   return summary.stopped_on_request ? kStopped : kDone;
 }
 
+/// What the manifest's "training" says is only looked at here.
+void restore_counts(const StoredCheckpoint& start, const FlatState& state, Trainer& trainer) {
+  const auto refuse = [&](const std::exception& error) {
+    return CheckpointError(start.folder.string() +
+                           ": manifest.json: \"training\" does not fit this program: " + error.what());
+  };
+  try {
+    trainer.restore(*start.manifest, state);
+  } catch (const nlohmann::json::exception& error) {
+    throw refuse(error);
+  } catch (const std::invalid_argument& error) {  // a sum that is no number
+    throw refuse(error);
+  }
+}
+
 /// Collective. Model, optimizer, counts and log as the checkpoint has them.
 void restore(Job& job, const TrainInputs& in, const StoredCheckpoint& start, const FolderOwner* owner,
              model::DistilBert& model, Trainer& trainer) {
   job.activity().phase("reading a checkpoint", dist::Pace::kOpen);
   const FlatState state = load_state(job, start, tensors_of(model.layout()));
   job.together([&] {
-    trainer.restore(*start.manifest, state);
+    restore_counts(start, state, trainer);
     if (!job.is_main() || !fs::exists(start.folder / kBestModelName)) return;
     owner->change([&] {
       write_model_files(model, *in.tokenizer, in.options.output_dir, *owner);

@@ -16,6 +16,8 @@ using nlohmann::json;
 /// Far above any real model, far below what makes the layout's products overflow.
 constexpr int64_t kLargestSize = 1 << 24;
 constexpr int64_t kMostLayers = 1000;
+constexpr int64_t kMostLabels = 1 << 16;
+constexpr int64_t kMaxFileBytes = 1 << 20;
 
 /// config.json with checked access: every complaint names the file and the key.
 class Reader {
@@ -32,7 +34,7 @@ class Reader {
     if (!has(key)) return fallback;
     const json& value = object_[key];
     if (!value.is_number_integer()) damaged(key, "expected an integer", value);
-    if (value < 1 || value > most) refuse(key, "found " + value.dump() + ", expected 1 to " + std::to_string(most));
+    if (value < 1 || value > most) refuse(key, "found " + excerpt(value) + ", expected 1 to " + std::to_string(most));
     return value.get<int64_t>();
   }
   double number(const std::string& key, double fallback) const {
@@ -56,7 +58,7 @@ class Reader {
     return object_[key].get<std::string>();
   }
   [[noreturn]] void damaged(const std::string& key, const std::string& expected, const json& found) const {
-    throw ModelFileError(where_ + ": \"" + key + "\": " + expected + ", found " + found.dump());
+    throw ModelFileError(where_ + ": \"" + key + "\": " + expected + ", found " + excerpt(found));
   }
 
  private:
@@ -74,13 +76,15 @@ Activation activation_of(const Reader& file, const std::string& key) {
 std::vector<std::string> labels_of(const Reader& file) {
   if (!file.has("id2label")) {
     std::vector<std::string> labels;
-    const int64_t count = file.size("num_labels", 2);
+    const int64_t count = file.size("num_labels", 2, kMostLabels);
     for (int64_t i = 0; i < count; ++i)
       labels.push_back("LABEL_" + std::to_string(i));
     return labels;
   }
   const json& names = file.raw("id2label");
   if (!names.is_object() || names.empty()) file.damaged("id2label", "expected an object of names", names);
+  if (std::ssize(names) > kMostLabels)
+    file.refuse("id2label", "it has " + std::to_string(names.size()) + " names, expected at most 65536");
   std::vector<std::string> labels;
   for (size_t id = 0; id < names.size(); ++id) {
     const auto name = names.find(std::to_string(id));
@@ -96,7 +100,7 @@ int64_t padding_of(const Reader& file, int64_t vocab_size) {
   const json& id = file.raw("pad_token_id");
   if (!id.is_number_integer()) file.damaged("pad_token_id", "expected an integer", id);
   if (id < 0 || id >= vocab_size)
-    file.refuse("pad_token_id", "found " + id.dump() + ", expected an id below vocab_size");
+    file.refuse("pad_token_id", "found " + excerpt(id) + ", expected an id below vocab_size");
   return id.get<int64_t>();
 }
 
@@ -118,7 +122,7 @@ void read_bert(const Reader& file, DistilBertConfig& config) {
     file.refuse("position_embedding_type", "only \"absolute\" can become a DistilBERT");
   if (file.flag("is_decoder", false)) file.refuse("is_decoder", "a decoder cannot become a DistilBERT");
   if (file.number("layer_norm_eps", kLayerNormEpsilon) != kLayerNormEpsilon)
-    file.refuse("layer_norm_eps", "DistilBERT's is 1e-12, found " + file.raw("layer_norm_eps").dump());
+    file.refuse("layer_norm_eps", "DistilBERT's is 1e-12, found " + excerpt(file.raw("layer_norm_eps")));
   config.n_layers = file.size("num_hidden_layers", 12, kMostLayers);
   config.n_heads = file.size("num_attention_heads", 12);
   config.dim = file.size("hidden_size", 768);
@@ -133,14 +137,23 @@ std::string read_text(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file)
     throw ModelFileError(path.string() + ": cannot be opened; expected a Hugging Face model folder with a config.json");
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::string text(kMaxFileBytes + 1, '\0');
+  file.read(text.data(), std::ssize(text));
+  text.resize(static_cast<size_t>(file.gcount()));
+  if (std::ssize(text) > kMaxFileBytes)
+    throw ModelFileError(path.string() + ": has more than " + std::to_string(kMaxFileBytes) + " bytes");
+  return text;
 }
 
 }  // namespace
 
 DistilBertConfig load_config(const std::filesystem::path& folder) {
   const auto path = folder / "config.json";
-  const Reader file(parse_json_object(read_text(path), path.string()), path.string());
+  return parse_config(read_text(path), path.string());
+}
+
+DistilBertConfig parse_config(std::string_view text, const std::string& where) {
+  const Reader file(parse_json_object(text, where), where);
   DistilBertConfig config;
   config.vocab_size = file.size("vocab_size", config.vocab_size);
   const std::string type = file.text("model_type", "");
@@ -160,7 +173,7 @@ DistilBertConfig load_config(const std::filesystem::path& folder) {
                 std::to_string(config.dim) + " is not divisible by the " + std::to_string(config.n_heads) + " heads");
   if (file.text("problem_type", "single_label_classification") != "single_label_classification")
     file.refuse("problem_type",
-                "found " + file.raw("problem_type").dump() + ", supported is \"single_label_classification\"");
+                "found " + excerpt(file.raw("problem_type")) + ", supported is \"single_label_classification\"");
   return config;
 }
 

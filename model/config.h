@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lockstep::model {
@@ -42,6 +43,8 @@ inline constexpr double kLayerNormEpsilon = 1e-12;
 /// (hidden_size -> dim, ...). Throws ModelFileError (damaged) or ModelContractError (another architecture, an unknown
 /// activation, dim not divisible by n_heads), naming file and key.
 DistilBertConfig load_config(const std::filesystem::path& folder);
+/// The same of the file's text; `where` leads the errors.
+DistilBertConfig parse_config(std::string_view text, const std::string& where);
 /// config.json as `AutoModelForSequenceClassification.from_pretrained` wants it.
 std::string config_json(const DistilBertConfig& config);
 

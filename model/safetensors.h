@@ -16,6 +16,10 @@ struct TensorView {
   std::span<const std::byte> bytes;  // into the mapped file
 };
 
+/// The tensors of a safetensors file's bytes, which must outlive them. Throws ModelFileError as
+/// SafetensorsFile::open().
+std::map<std::string, TensorView> parse_safetensors(std::span<const std::byte> file, const std::string& where);
+
 /// A safetensors file (8-byte little-endian header length, JSON header, contiguous data), mapped read-only. Every size
 /// and offset of the header is checked against the file before anything is read: ranges in order, without gap or
 /// overlap.

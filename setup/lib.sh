@@ -28,6 +28,8 @@ build_packages=(g++ cmake ninja-build ccache git pkg-config ca-certificates pyth
   libhdf5-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libutf8proc-dev zlib1g-dev libssl-dev)
 # What only the tests and benchmarks use. Older clang-tidys do not know std::source_location.
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy-16 procps patchelf strace faketime)
+# For tests/fuzz.
+fuzz_packages=(clang-16 libclang-rt-16-dev)
 # For tests/slurm, which starts its daemons itself, and tests/hosts.
 slurm_packages=(slurmctld slurmd slurm-client munge iproute2)
 

@@ -1,7 +1,11 @@
 #include "launcher/checkpoint/manifest.h"
 
+#include <algorithm>
+#include <limits>
 #include <set>
 
+#include "data/error.h"
+#include "data/json_text.h"
 #include "data/seal.h"
 #include "launcher/checkpoint/checkpoint_error.h"
 
@@ -9,16 +13,27 @@ namespace lockstep {
 
 namespace {
 
+using data::JsonFields;
 using nlohmann::json;
+
+// Far above any model and any file; no sum over a manifest overflows.
+constexpr int64_t kMostElements = int64_t{1} << 40;
+constexpr int64_t kMostBytes = int64_t{1} << 44;
+constexpr int64_t kMostRanks = 1 << 20;
+constexpr int64_t kBytesOfElement = 12;  // as parameter, m and v
 
 json to_json(const FileReceipt& file) {
   return {{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}};
 }
 
-FileReceipt file_of(const json& entry) {
-  FileReceipt file{entry.at("name"), entry.at("bytes"), entry.at("sha256")};
-  if (file.name.empty() || file.name.find('/') != std::string::npos || file.name.starts_with('.'))
-    throw CheckpointError("the file name \"" + file.name + "\" leads out of the folder");
+FileReceipt file_of(JsonFields& fields) {
+  return {fields.file_name("name"), fields.count("bytes", 0, kMostBytes), fields.sha256("sha256")};
+}
+
+FileReceipt file_of(const json& entry, const std::string& where) {
+  JsonFields fields(entry, where);
+  FileReceipt file = file_of(fields);
+  fields.finish();
   return file;
 }
 
@@ -30,11 +45,41 @@ json to_json(const ShardEntry& shard) {
   return entry;
 }
 
-ShardEntry shard_of(const json& entry) {
-  ShardEntry shard{file_of(entry), {}};
-  for (const json& slice : entry.at("slices"))
-    shard.slices.push_back({slice.at("tensor"), slice.at("begin"), slice.at("end")});
+Slice slice_of(const json& entry, const std::string& where) {
+  JsonFields fields(entry, where);
+  Slice slice{fields.text("tensor"), fields.count("begin", 0, kMostElements), fields.count("end", 0, kMostElements)};
+  fields.finish();
+  return slice;
+}
+
+ShardEntry shard_of(const json& entry, const std::string& where) {
+  JsonFields fields(entry, where);
+  ShardEntry shard{file_of(fields), {}};
+  for (const json& slice : fields.list("slices"))
+    shard.slices.push_back(slice_of(slice, fields.path("slices")));
+  fields.finish();
   return shard;
+}
+
+TensorShape tensor_of(const json& entry, const std::string& where) {
+  JsonFields fields(entry, where);
+  TensorShape tensor{fields.text("name"), {}};
+  int64_t elements = 1;
+  for (const json& side : fields.list("shape")) {
+    tensor.shape.push_back(JsonFields::count_of(side, fields.path("shape"), 0, kMostElements));
+    if (__builtin_mul_overflow(elements, tensor.shape.back(), &elements) || elements > kMostElements)
+      throw CheckpointError("tensor " + tensor.name + " is larger than any model");
+  }
+  fields.finish();
+  return tensor;
+}
+
+RunFacts facts_of(const json& entry) {
+  RunFacts facts;
+  JsonFields fields(entry, "facts");
+  for (const auto& [name, value] : entry.items())
+    facts[name] = fields.text(name);
+  return facts;
 }
 
 json to_json(const CheckpointManifest& m) {
@@ -59,15 +104,17 @@ json to_json(const CheckpointManifest& m) {
   return text;
 }
 
-void require_format(const json& text) {
-  const int format = text.at("format");
-  if (format != kCheckpointFormat)
-    throw CheckpointError("its format is " + std::to_string(format) + ", this program reads " +
-                          std::to_string(kCheckpointFormat));
+/// Parameters, m and v of a shard's elements lie in its file: nobody takes memory for more than is there.
+void require_room(const ShardEntry& shard) {
+  int64_t elements = 0;
+  for (const Slice& slice : shard.slices)
+    elements += std::max<int64_t>(slice.size(), 0);
+  if (elements > shard.file.bytes / kBytesOfElement)
+    throw CheckpointError("it says that " + std::to_string(elements) + " elements lie in the " +
+                          std::to_string(shard.file.bytes) + " bytes of " + shard.file.name);
 }
 
 void require_whole(const CheckpointManifest& m) {
-  if (m.step < 0 || m.epoch < 0 || m.cursor < 0) throw CheckpointError("its step, epoch or cursor is negative");
   if (std::ssize(m.shards) != m.world_size)
     throw CheckpointError("it lists " + std::to_string(m.shards.size()) + " shards of " + std::to_string(m.world_size) +
                           " ranks");
@@ -75,6 +122,7 @@ void require_whole(const CheckpointManifest& m) {
   std::vector<Slice> slices;
   for (const ShardEntry& shard : m.shards) {
     if (!names.insert(shard.file.name).second) throw CheckpointError("it lists " + shard.file.name + " twice");
+    require_room(shard);
     slices.insert(slices.end(), shard.slices.begin(), shard.slices.end());
   }
   if (const std::string problem = problem_with_cover(std::move(slices), m.tensors); !problem.empty())
@@ -82,22 +130,28 @@ void require_whole(const CheckpointManifest& m) {
 }
 
 CheckpointManifest manifest_of(const json& text) {
-  require_format(text);
+  JsonFields fields(text, "manifest");
+  const int64_t format = fields.count("format", 0, std::numeric_limits<int>::max());
+  if (format != kCheckpointFormat)
+    throw CheckpointError("its format is " + std::to_string(format) + ", this program reads " +
+                          std::to_string(kCheckpointFormat));
   CheckpointManifest m;
-  m.run = text.at("run");
-  m.attempt = text.at("attempt");
-  m.step = text.at("step");
-  m.epoch = text.at("epoch");
-  m.cursor = text.at("cursor");
-  m.world_size = text.at("world_size");
-  m.facts = text.at("facts").get<RunFacts>();
-  m.training = text.at("training");
-  for (const json& tensor : text.at("tensors"))
-    m.tensors.push_back({tensor.at("name"), tensor.at("shape")});
-  for (const json& shard : text.at("shards"))
-    m.shards.push_back(shard_of(shard));
-  for (const json& file : text.at("files"))
-    m.files.push_back(file_of(file));
+  m.run = fields.text("run");
+  m.attempt = fields.count("attempt");
+  m.step = fields.count("step");
+  m.epoch = fields.count("epoch");
+  m.cursor = fields.count("cursor");
+  m.world_size = static_cast<int>(fields.count("world_size", 1, kMostRanks));
+  m.facts = facts_of(fields.at("facts"));
+  m.training = fields.at("training");
+  for (const json& tensor : fields.list("tensors"))
+    m.tensors.push_back(tensor_of(tensor, "tensors"));
+  for (const json& shard : fields.list("shards"))
+    m.shards.push_back(shard_of(shard, "shards"));
+  for (const json& file : fields.list("files"))
+    m.files.push_back(file_of(file, "files"));
+  fields.sha256("sha256");
+  fields.finish();
   require_whole(m);
   return m;
 }
@@ -111,8 +165,8 @@ std::string to_text(const CheckpointManifest& manifest) {
 CheckpointManifest parse_manifest(std::string_view text) {
   if (const auto problem = data::problem_with_seal(text)) throw CheckpointError(*problem);
   try {
-    return manifest_of(json::parse(text));
-  } catch (const json::exception& error) {
+    return manifest_of(data::parse_json(text));
+  } catch (const data::DataError& error) {
     throw CheckpointError(error.what());
   }
 }

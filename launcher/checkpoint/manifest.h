@@ -15,6 +15,7 @@ namespace lockstep {
 
 inline constexpr int kCheckpointFormat = 1;
 inline constexpr const char* kManifestName = "manifest.json";
+inline constexpr int64_t kMaxManifestBytes = int64_t{16} << 20;
 /// The best model so far, of a run that delivers it at its end.
 inline constexpr const char* kBestModelName = "best_model.safetensors";
 
@@ -46,8 +47,8 @@ struct CheckpointManifest {
 /// JSON whose last key, "sha256", is the hash of all bytes before it.
 std::string to_text(const CheckpointManifest& manifest);
 
-/// Throws CheckpointError unless the text is whole, of a format that this program knows, and its shards hold every
-/// element exactly once.
+/// Throws CheckpointError unless the text is whole, of a format that this program knows, without keys that it does not
+/// know, and its shards hold every element exactly once and have room for them.
 CheckpointManifest parse_manifest(std::string_view text);
 
 }  // namespace lockstep

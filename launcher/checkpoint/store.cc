@@ -117,7 +117,7 @@ std::string checkpoint_name(int64_t step) {
 StoredCheckpoint read_checkpoint(const fs::path& folder) {
   StoredCheckpoint found{folder, std::nullopt, ""};
   try {
-    found.manifest = parse_manifest(data::read_file(folder / kManifestName));
+    found.manifest = parse_manifest(data::read_file(folder / kManifestName, kMaxManifestBytes));
   } catch (const CheckpointError& error) {
     found.problem = std::string(kManifestName) + ": " + error.what();
   } catch (const data::DataError& error) {

@@ -11,6 +11,7 @@
 #include "launcher/launch/slurm_submit.h"
 #include "launcher/launch/supervisor.h"
 #include "launcher/launch/verdict.h"
+#include "launcher/log.h"
 
 namespace lockstep {
 
@@ -30,13 +31,13 @@ int launch_command(const std::vector<std::string>& arguments) {
   if (options.slurm) return launch_slurm_job(options);
   const LaunchPlan plan = make_launch_plan(options, look_at_machine());
   for (const std::string& note : plan.notes)
-    std::fprintf(stderr, "%s\n", note.c_str());
+    std::fprintf(stderr, "%s\n", printable_lines(note).c_str());
   if (options.dry_run) {
     std::printf("%s\n", shell_line(plan).c_str());
     return kDone;
   }
   const Verdict verdict = verdict_on(supervise(plan), options.hosts, has_address);
-  std::fputs(verdict.words.c_str(), stderr);
+  std::fputs(printable_lines(verdict.words).c_str(), stderr);
   return verdict.exit_code;
 }
 

@@ -59,6 +59,20 @@ def write_all(folder):
     make("empty", without=["ids"]).create_dataset("ids", shape=(0,), dtype="<u2")
     make("chunked", without=["ids"]).create_dataset("ids", data=IDS, chunks=(7,))
     make("compressed", without=["ids"]).create_dataset("ids", data=IDS, chunks=(7,), compression="gzip")
+    for name, filters in {"plugin": {"compression": "lzf"}, "shuffled": {"shuffle": True}, "checked": {"fletcher32": True},
+                          "scaled": {"scaleoffset": 0}}.items():
+        make(name, without=["ids"]).create_dataset("ids", data=IDS, chunks=(7,), **filters)
+    # Storage inside the object's header.
+    compact = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    compact.set_layout(h5py.h5d.COMPACT)
+    file = make("compact", without=["ids"])
+    h5py.h5d.create(file.id, b"ids", h5py.h5t.STD_U16LE, h5py.h5s.create_simple((7,)), compact)
+    make("growing", without=["ids"]).create_dataset("ids", data=IDS, maxshape=(None,))
+    file = make("committed_type", without=["ids", "offsets"])
+    file["offsets"] = numpy.dtype("<u2")
+    file.create_dataset("ids", data=IDS, dtype=file["offsets"])
+    make("link_to_a_missing_file", without=["ids"])["ids"] = h5py.ExternalLink("nowhere.h5", "/ids")
+    make("soft_link_out", without=["ids"])["ids"] = h5py.SoftLink("/nowhere")
     (folder / "raw").write_bytes(IDS.tobytes())
     make("external_storage", without=["ids"]).create_dataset(
         "ids", shape=(7,), dtype="<u2", external=[(str(folder / "raw"), 0, h5py.h5f.UNLIMITED)])

@@ -116,6 +116,16 @@ TEST_F(Csv, FieldWithoutEndIsRefusedAtTheLimit) {
                           "is a closing quote missing?");
 }
 
+TEST_F(Csv, RecordOfEndlessFieldsIsRefusedAtTheLimit) {
+  expect_error<DataError>("a.csv", "text,label\n" + std::string(1 << 20, ',') + "\n", "line 2: more than 4096 fields");
+  expect_error<DataError>("a.csv", std::string(1 << 20, ','), "line 1: more than 4096 fields");
+}
+
+TEST_F(Jsonl, KeyThatAppearsTwiceIsRefused) {
+  expect_error<DataError>("a.jsonl", "{\"text\": \"a\", \"label\": 1, \"label\": 2}\n",
+                          "line 1: the key \"label\" appears twice");
+}
+
 TEST_F(Jsonl, StringAndIntegerLabelsAreRead) {
   EXPECT_EQ(
       rows("a.jsonl", "{\"text\": \"caf\\u00e9\", \"label\": 1}\r\n\n{\"label\": \"neg\", \"text\": \"\", \"x\": [1]}"),

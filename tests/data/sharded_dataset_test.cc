@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include <array>
 #include <fstream>
 #include <set>
@@ -180,6 +182,46 @@ TEST_F(ShardedDatasetTest, AManifestOfBeforeTheSealIsRead) {
   const std::string json = data::read_file(out_ / "dataset.json");
   write_file(out_ / "dataset.json", without_seal(json));
   EXPECT_EQ(data::to_json(data::load_manifest(out_)), json);
+}
+
+TEST_F(ShardedDatasetTest, CountsThatNoFileCanHoldAreRefused) {
+  auto whole = nlohmann::json::parse(data::read_file(out_ / "dataset.json"));
+  whole.erase("sha256");  // unsealed ones are read as well
+  const auto error_with = [&](const char* pointer, int64_t value) {
+    auto json = whole;
+    json[nlohmann::json::json_pointer(pointer)] = value;
+    return error_with_manifest(json.dump());
+  };
+  constexpr int64_t kMany = 4'000'000'000'000'000'000;
+  EXPECT_TRUE(contains(error_with("/splits/train/shards/1/tokens", kMany), "shards[1].tokens is 4000000000000000000"));
+  EXPECT_TRUE(contains(error_with("/splits/train/shards/1/examples", 100'000), "shards[1].examples is 100000"));
+  EXPECT_TRUE(contains(error_with("/splits/train/shards/1/bytes", kMany), "shards[1].bytes is 4000000000000000000"));
+  EXPECT_TRUE(contains(error_with("/splits/train/examples", kMany), "train.examples is 4000000000000000000"));
+  EXPECT_TRUE(contains(error_with("/splits/train/length_histogram/0", kMany), "is 4000000000000000000"));
+}
+
+TEST_F(ShardedDatasetTest, NoMemoryIsTakenForTokensThatNoFileHolds) {
+  auto json = nlohmann::json::parse(data::read_file(out_ / "dataset.json"));
+  json.erase("sha256");
+  auto& train = json["splits"]["train"];
+  auto& shard = train["shards"][1];
+  constexpr int64_t kMore = 4'000'000'000'000;
+  shard["tokens"] = shard["tokens"].get<int64_t>() + kMore;
+  train["tokens"] = train["tokens"].get<int64_t>() + kMore;
+  shard["bytes"] = 3 * kMore;
+  write_file(out_ / "dataset.json", json.dump());
+  const auto error = message_of<DataError>([&] { ShardedDataset::open(out_, "train"); });
+  EXPECT_TRUE(contains(error, "bytes, the manifest says 12000000000000")) << error;
+}
+
+TEST_F(ShardedDatasetTest, EveryTruncationOfTheManifestIsRefused) {
+  const fs::path manifest = out_ / "dataset.json";
+  fs::resize_file(manifest, fs::file_size(manifest) - 1);  // the last line end may go
+  while (const auto size = fs::file_size(manifest)) {
+    fs::resize_file(manifest, size - 1);
+    const auto error = message_of<DataError>([&] { data::load_manifest(out_); });
+    ASSERT_TRUE(contains(error, "dataset.json: is damaged")) << size - 1;
+  }
 }
 
 }  // namespace

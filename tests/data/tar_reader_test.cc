@@ -49,6 +49,19 @@ TEST_F(TarReaderTest, FilesOfPlainAndGzippedArchivesAreReadInOrder) {
   EXPECT_EQ(read_all(gzipped(tar.finished())), expected);
 }
 
+TEST_F(TarReaderTest, AnArchiveThatIsMostlyZerosIsRefusedBeforeItIsUnpackedWhole) {
+  const auto tar = TarBuilder().add("zeros", std::string(200 << 20, '\0'));
+  TarReader reader(gzipped(tar.finished()));
+  ASSERT_TRUE(reader.next());
+  const auto error = message_of<DataError>([&] { reader.next(); });
+  EXPECT_TRUE(contains(error, "it unpacks to more than 200 times its size")) << error;
+}
+
+TEST_F(TarReaderTest, AFileThatIsCalledAsTheFolderItselfIsRefused) {
+  for (const char* name : {".", "./."})
+    EXPECT_TRUE(contains(error_of(plain(TarBuilder().add(name, "1").finished())), "is a file without a name")) << name;
+}
+
 TEST_F(TarReaderTest, LongNamesOfGnuAndPaxAreWhole) {
   const auto tar = TarBuilder().add_gnu_long(kLongPath, "gnu").add("s", "0").add_pax(kLongPath, "pax").add("t", "1");
   const Files expected = {{kLongPath, "gnu"}, {"s", "0"}, {kLongPath, "pax"}, {"t", "1"}};

@@ -3,6 +3,7 @@
 #include "data/token_shard.h"
 
 #include <gtest/gtest.h>
+#include <hdf5.h>
 
 #include "data/atomic_file.h"
 #include "data/error.h"
@@ -108,6 +109,13 @@ TEST(TokenShard, OtherFilesAreNoShards) {
   EXPECT_THROW(data::parse_token_shard("", "a.h5", kContract), DataError);
 }
 
+TEST(TokenShard, NoFileMakesHdf5LoadAPlugin) {
+  EXPECT_THROW(data::parse_token_shard("text", "a.h5", kContract), DataError);
+  unsigned plugins = ~0U;
+  ASSERT_GE(H5PLget_loading_state(&plugins), 0);
+  EXPECT_EQ(plugins, 0U);
+}
+
 class ForeignShards : public testing::Test {
  protected:
   void SetUp() override {
@@ -157,6 +165,15 @@ TEST_F(ForeignShards, EverythingElseIsRefusedByNameAndReason) {
       {"empty", "ids declares 0 elements"},
       {"chunked", "ids is chunked"},
       {"compressed", "ids is chunked"},
+      {"plugin", "ids is chunked"},
+      {"shuffled", "ids is chunked"},
+      {"checked", "ids is chunked"},
+      {"scaled", "ids is chunked"},
+      {"compact", "ids is chunked, compact"},
+      {"growing", "ids is chunked"},
+      {"committed_type", "dataset offsets cannot be opened"},
+      {"link_to_a_missing_file", "ids is a link"},
+      {"soft_link_out", "ids is a link"},
       {"external_storage", "ids is stored in other files"},
       {"declared_bomb", "ids declares 536870912 elements"},
       {"virtual", "ids is chunked, compact or virtual"},

@@ -122,6 +122,14 @@ TEST_F(TokenizerFolderTest, IdsOutOfOrderAreRefused) {
   EXPECT_NE(refusal().find("each once"), std::string::npos) << refusal();
 }
 
+TEST_F(TokenizerFolderTest, JsonThatReadersUnderstandDifferentlyIsDamage) {
+  for (const std::string& content : {std::string(R"({"do_lower_case": true, "do_lower_case": false})"),
+                                     "{\"x\": " + std::string(100'000, '[') + std::string(100'000, ']') + "}"}) {
+    write_file_atomically(folder_ / "tokenizer_config.json", content);
+    EXPECT_THROW(open(), DataError);
+  }
+}
+
 TEST_F(TokenizerFolderTest, WhatIsNotSupportedIsRefusedByFileAndKey) {
   struct Case {
     const char* file;
@@ -147,7 +155,10 @@ TEST_F(TokenizerFolderTest, WhatIsNotSupportedIsRefusedByFileAndKey) {
       {"tokenizer.json", "/added_tokens/5", sentinel},
       {"tokenizer.json", "/added_tokens/4", normalized_mask},
       {"tokenizer.json", "/added_tokens/4", wrong_id},
+      {"tokenizer.json", "/added_tokens", "[SEP]"},
+      {"tokenizer.json", "/added_tokens", {{"a", 1}}},
       {"tokenizer_config.json", "/added_tokens_decoder", {{"8", sentinel}}},
+      {"tokenizer_config.json", "/added_tokens_decoder", {{"~/8", sentinel}}},
       {"tokenizer_config.json", "/unk_token", "<unk>"},
       {"tokenizer_config.json", "/mask_token", {{"content", "<mask>"}}},
       {"tokenizer_config.json", "/bos_token", "<s>"},

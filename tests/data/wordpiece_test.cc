@@ -165,6 +165,18 @@ TEST_F(VocabularyFile, MissingSpecialTokenIsRefusedByName) {
   EXPECT_NE(error.find("[MASK] is missing"), std::string::npos) << error;
 }
 
+TEST_F(VocabularyFile, TokenLongerThanAnyWordIsRefusedWithItsLine) {
+  const std::string error = error_of<DataError>(kSpecialLines + std::string(1 << 20, 'x') + "\n");
+  EXPECT_NE(error.find("line 6 has 1048576 bytes; a token has at most 402"), std::string::npos) << error;
+}
+
+TEST_F(VocabularyFile, MoreTokensThanAnyVocabularyHasAreRefused) {
+  std::string lines = kSpecialLines;
+  for (int i = 0; i < 1 << 20; ++i)
+    lines += std::to_string(i) + "\n";
+  EXPECT_NE(error_of<DataError>(lines).find("more than the 1048576"), std::string::npos);
+}
+
 TEST_F(VocabularyFile, MissingFileAndFolderAreDataErrors) {
   EXPECT_THROW(Vocabulary::load(path_ + ".none"), DataError);
   EXPECT_THROW(Vocabulary::load(testing::TempDir()), DataError);

@@ -257,6 +257,55 @@ TEST_F(NeverAgain, ACopyElsewhereIsTakenForUnfinished) {
   EXPECT_EQ(problem_of_all(elsewhere / "checkpoint-7"), "");
 }
 
+/// A manifest changed at one place, and sealed again.
+std::string problem_with_changed(const CheckpointManifest& manifest, const std::string& pointer,
+                                 const nlohmann::json& value) {
+  std::string text = to_text(manifest);
+  auto json = nlohmann::json::parse(text);
+  json.erase("sha256");
+  json[nlohmann::json::json_pointer(pointer)] = value;
+  std::string body = json.dump();
+  body.pop_back();
+  try {
+    parse_manifest(body + ",\n  \"sha256\": \"" + data::sha256_of(body) + "\"\n}\n");
+  } catch (const CheckpointError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST_F(Checkpoints, AManifestThatCountsWhatCannotBeIsRefusedWithTheKey) {
+  const CheckpointManifest manifest = *read_checkpoint(write_checkpoint(run_folder(), 7, 1)).manifest;
+  const auto problem = [&](const char* pointer, const nlohmann::json& value) {
+    return problem_with_changed(manifest, pointer, value);
+  };
+  EXPECT_EQ(problem("/step", 8), "");
+  EXPECT_THAT(problem("/step", -1), HasSubstr("manifest.step is -1"));
+  EXPECT_THAT(problem("/step", 1.5), HasSubstr("manifest.step is 1.5"));
+  EXPECT_THAT(problem("/step", 18446744073709551615U), HasSubstr("manifest.step is 18446744073709551615"));
+  EXPECT_THAT(problem("/format", 1.0), HasSubstr("manifest.format is 1.0"));
+  EXPECT_THAT(problem("/world_size", 4294967297), HasSubstr("manifest.world_size is 4294967297"));
+  EXPECT_THAT(problem("/unheard_of", 1), HasSubstr("manifest.unheard_of is not a known key"));
+  EXPECT_THAT(problem("/shards/0/unheard_of", 1), HasSubstr("shards.unheard_of is not a known key"));
+  EXPECT_THAT(problem("/tensors/0/shape", {-2}), HasSubstr("tensors.shape is -2"));
+  EXPECT_THAT(problem("/tensors/0/shape", {1 << 30, 1 << 30}), HasSubstr("larger than any model"));
+  EXPECT_THAT(problem("/facts/learning_rate", 1), HasSubstr("facts.learning_rate is not a string"));
+  EXPECT_THAT(problem("/files/0/sha256", "x"), HasSubstr("files.sha256 is not a sha256"));
+  EXPECT_THAT(problem("/files/0/name", std::string("a\0b", 3)), HasSubstr("not the name of a file"));
+}
+
+TEST_F(Checkpoints, AManifestOfMoreElementsThanItsFilesHoldIsRefused) {
+  CheckpointManifest manifest = *read_checkpoint(write_checkpoint(run_folder(), 7, 1)).manifest;
+  manifest.tensors.push_back({"more", {1'000'000'000}});
+  manifest.shards[0].slices.push_back({"more", 0, 1'000'000'000});
+  EXPECT_THAT(problem_with_changed(manifest, "/step", 7), HasSubstr("1000000023 elements lie in the"));
+}
+
+TEST_F(Checkpoints, AManifestWithAKeyTwiceOrNestedDeeplyIsRefused) {
+  for (const std::string& body : {std::string("{\"format\": 1, \"format\": 1"), "{\"x\": " + std::string(100'000, '[')})
+    EXPECT_THROW(parse_manifest(body + ",\n  \"sha256\": \"" + data::sha256_of(body) + "\"\n}\n"), CheckpointError);
+}
+
 TEST_F(Checkpoints, AManifestThatNamesFilesElsewhereOrOfAnotherFormatIsRefused) {
   CheckpointManifest manifest = *read_checkpoint(write_checkpoint(run_folder(), 7, 1)).manifest;
   manifest.files[0].name = "../x";

@@ -154,6 +154,47 @@ TEST_F(ConfigFile, AFolderOrAnEmptyFileIsNoConfig) {
   EXPECT_NE(usage_error_of({"--config", write("")}).find("is empty"), std::string::npos);
 }
 
+TEST_F(ConfigFile, TablesAreRefusedHoweverDeep) {
+  EXPECT_NE(usage_error_of({"--config", write("[train]\nseed = 1\n")}).find("found a table"), std::string::npos);
+  std::string deep = "[a";
+  for (int i = 0; i < 100'000; ++i)
+    deep += ".a";
+  EXPECT_NE(usage_error_of({"--config", write(deep + "]\n")}).find("found a table"), std::string::npos);
+}
+
+TEST_F(ConfigFile, MistakesAreNamedWithTheirLine) {
+  for (const auto& [text, words] : {std::pair{"seed = 1\n\nseed = 2\n", "c.toml, line 3: the key seed stands twice"},
+                                    {"eval-steps = 1\neval_steps = 1\n", "line 2: the key eval_steps stands twice"},
+                                    {"output_dir = 'a\n", "line 1: a quote is not closed"},
+                                    {"seed = [1, 2]\n", "line 1: a list"},
+                                    {" = 1\n", "line 1: expected \"key = value\", found no key"}})
+    EXPECT_NE(usage_error_of({"--config", write(text)}).find(words), std::string::npos) << text;
+}
+
+TEST_F(ConfigFile, QuotesCommentsAndKeysAloneAreRead) {
+  const std::string path =
+      write("; old style\n\"output-dir\" = 'a \"b\" # c'  # comment\n\tbf16\r\nseed=7#x\npublished_results=\n");
+  const TrainOptions options = parse({"--config", path});
+  EXPECT_EQ(options.output_dir, "a \"b\" # c");
+  EXPECT_TRUE(options.bf16);
+  EXPECT_EQ(options.seed, 7u);
+}
+
+TEST_F(ConfigFile, AFileOfMoreThanAMegabyteIsRefused) {
+  EXPECT_NE(usage_error_of({"--config", write(std::string(2 << 20, '#'))}).find("more than 1048576 bytes"),
+            std::string::npos);
+}
+
+TEST_F(ConfigFile, AValueMayHoldWhatBeginsACommentOrAList) {
+  for (const char* folder : {"runs/#1", "[a], b = 'c' # d", "a, b", "it's", "#"}) {
+    std::string effective;
+    auto arguments = kRequired;
+    arguments.insert(arguments.end(), {"--output_dir", folder});
+    parse_train_options(arguments, &effective);
+    EXPECT_EQ(parse_train_options({"--config", write(effective)}, nullptr).output_dir, folder) << effective;
+  }
+}
+
 TEST_F(ConfigFile, AMissingFileIsNamed) {
   EXPECT_NE(usage_error_of({"--config", "/nowhere/c.toml"}).find("/nowhere/c.toml"), std::string::npos);
 }
@@ -174,6 +215,24 @@ TEST_F(ConfigFile, EveryRecipeOfTheRepositoryParses) {
     const std::string path = tests::environment("LOCKSTEP_SOURCE") + "/configs/" + recipe + ".toml";
     EXPECT_NO_THROW(parse({"--config", path})) << recipe;
   }
+}
+
+TEST(PrintableText, WhatChangesTheDirectionOfTextIsShown) {
+  EXPECT_EQ(printable_text("a\xE2\x80\xAEtxt\xE2\x81\xA6.exe\xE2\x80\x8F"), "a\\u202etxt\\u2066.exe\\u200f");
+  EXPECT_EQ(printable_text("\xE2\x80\xA8"), "\\u2028");
+}
+
+TEST(PrintableText, WhatIsNotUtf8IsShownByteByByte) {
+  EXPECT_EQ(printable_text(std::string("a\0b", 3) + "\xFF\x9B\xE2\x80"), "a\\x00b\\xff\\x9b\\xe2\\x80");
+}
+
+TEST(PrintableText, LettersOfAllScriptsStayAsTheyAre) {
+  const std::string text = "caf\xC3\xA9 \xE4\xB8\xAD\xE6\x96\x87 \xD7\xA9\xD7\x9C\xD7\x95\xD7\x9D \xF0\x9F\x98\x80";
+  EXPECT_EQ(printable_text(text), text);
+}
+
+TEST(PrintableText, LinesOfAMessageStayLines) {
+  EXPECT_EQ(printable_lines("a\n  b\r\x1b[2J"), "a\n  b\\x0d\\x1b[2J");
 }
 
 TEST(PrintableText, ControlCharactersAreShownNotSent) {

@@ -105,6 +105,15 @@ TEST(Config, ThatIsDamagedIsRefusedByFileAndKey) {
   EXPECT_NE(complaint_about<ModelFileError>(hole).find("\"id2label\""), std::string::npos);
 }
 
+TEST(Config, ThatAsksForMoreThanAnyModelHasIsRefused) {
+  const std::string labels = R"({"model_type": "distilbert", "num_labels": 10000000})";
+  EXPECT_NE(complaint_about<ModelContractError>(labels).find("expected 1 to 65536"), std::string::npos);
+  const std::string deep = R"({"model_type": "distilbert", "dim": )" + std::string(100'000, '[');
+  EXPECT_NE(complaint_about<ModelFileError>(deep).find("nested more than 16 levels"), std::string::npos);
+  const std::string long_file = std::string(2 << 20, ' ') + "{}";
+  EXPECT_NE(complaint_about<ModelFileError>(long_file).find("more than 1048576 bytes"), std::string::npos);
+}
+
 TEST(Config, ThatIsMissingIsNamed) {
   const tests::TemporaryFolder folder;
   EXPECT_THROW(load_config(folder.path()), ModelFileError);

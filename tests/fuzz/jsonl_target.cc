@@ -1,0 +1,7 @@
+#include "data/jsonl_reader.h"
+#include "review_target.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
+  lockstep::fuzz::read_reviews<lockstep::data::JsonlReader>(bytes, size);
+  return 0;
+}
