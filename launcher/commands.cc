@@ -18,6 +18,7 @@
 #include "launcher/format.h"
 #include "launcher/launch/launch_command.h"
 #include "launcher/log.h"
+#include "launcher/plan/plan_command.h"
 #include "model/distilbert.h"
 
 namespace lockstep {
@@ -27,10 +28,10 @@ namespace {
 using Run = int (*)(const std::vector<std::string>&);
 
 Run run_of(const CommandFacts& command) {
-  static const std::map<std::string_view, Run> runs = {{"prepare", prepare_command},   {"train", train_command},
-                                                       {"launch", launch_command},     {"list", list_command},
-                                                       {"verify", verify_command},     {"export", export_command},
-                                                       {"evaluate", evaluate_command}, {"predict", predict_command}};
+  static const std::map<std::string_view, Run> runs = {
+      {"prepare", prepare_command}, {"train", train_command},       {"launch", launch_command},
+      {"list", list_command},       {"verify", verify_command},     {"export", export_command},
+      {"plan", plan_command},       {"evaluate", evaluate_command}, {"predict", predict_command}};
   return runs.at(command.name);
 }
 

@@ -1,7 +1,12 @@
-// lockstep-export: the command that needs HDF5, but neither LibTorch nor MPI. `lockstep` (main.cc) starts it.
+// lockstep-export: the commands that need HDF5, but neither LibTorch nor MPI. `lockstep` (main.cc) starts it.
+#include <string_view>
+
 #include "launcher/export_command.h"
 #include "launcher/light_command.h"
+#include "launcher/plan/plan_command.h"
 
 int main(int argc, char** argv) {
-  return lockstep::run_light(*lockstep::find_command("export"), lockstep::export_command, {argv + 2, argv + argc});
+  const bool plans = argc > 1 && std::string_view(argv[1]) == "plan";
+  return lockstep::run_light(*lockstep::find_command(plans ? "plan" : "export"),
+                             plans ? lockstep::plan_command : lockstep::export_command, {argv + 2, argv + argc});
 }

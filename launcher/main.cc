@@ -57,7 +57,7 @@ int run(int argc, char** argv) {
   const std::string name = argc > 1 ? argv[1] : "";
   const CommandFacts* command = find_command(name);
   if (const LightCommand light = light_command_of(name)) return run_light(*command, light, {argv + 2, argv + argc});
-  if (name == "export") return become("-export", argv);
+  if (name == "export" || name == "plan") return become("-export", argv);
   end_with_mpirun();
   if (command != nullptr && command->takes_ranks) hold_stop_requests();
   return become("-core", argv);

@@ -1,8 +1,6 @@
 #include "launcher/model_folder.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
 #include <random>
 
 #include "data/atomic_file.h"
@@ -14,29 +12,6 @@ namespace lockstep {
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string environment_or(const char* name, const std::string& otherwise) {
-  const char* value = std::getenv(name);
-  return value && *value ? value : otherwise;
-}
-
-fs::path hugging_face_cache() {
-  const fs::path home = environment_or(
-      "HF_HOME", environment_or("XDG_CACHE_HOME", environment_or("HOME", ".") + "/.cache") + "/huggingface");
-  return environment_or("HF_HUB_CACHE", (home / "hub").string());
-}
-
-/// hub/models--ORG--NAME/snapshots/REVISION, the revision that refs/main names.
-fs::path cached_snapshot(const std::string& name) {
-  std::string folder = "models--" + name;
-  for (size_t slash; (slash = folder.find('/')) != std::string::npos;)
-    folder.replace(slash, 1, "--");
-  const fs::path model = hugging_face_cache() / folder;
-  std::string revision;
-  std::ifstream(model / "refs" / "main") >> revision;
-  const fs::path snapshot = model / "snapshots" / revision;
-  return !revision.empty() && fs::is_directory(snapshot) ? snapshot : fs::path();
-}
 
 bool is_generic(const std::vector<std::string>& labels) {
   return std::all_of(labels.begin(), labels.end(),
@@ -70,14 +45,6 @@ class Staging {
 };
 
 }  // namespace
-
-fs::path find_model_folder(const std::string& name_or_path) {
-  if (fs::is_directory(name_or_path)) return name_or_path;
-  if (fs::path snapshot = cached_snapshot(name_or_path); !snapshot.empty()) return snapshot;
-  throw SettingsError("model " + name_or_path + " is neither a folder nor in the Hugging Face cache (" +
-                      hugging_face_cache().string() + "). Download it on a machine with a network (hf download " +
-                      name_or_path + "), or give the folder that holds config.json, model.safetensors and vocab.txt");
-}
 
 void require_fitting(const data::DatasetManifest& dataset, const data::WordPieceTokenizer& tokenizer,
                      const model::DistilBertConfig& config, int max_seq_length) {

@@ -12,10 +12,6 @@
 
 namespace lockstep {
 
-/// `name_or_path` if it is a folder; else the snapshot of that name in the local Hugging Face cache (HF_HUB_CACHE,
-/// HF_HOME, ~/.cache/huggingface). Nothing is downloaded. Throws SettingsError that tells how to get the model.
-std::filesystem::path find_model_folder(const std::string& name_or_path);
-
 /// Throws SettingsError unless data set, tokenizer and model belong together: same vocabulary and tokenizer options,
 /// ids within the embedding, sequences within the positions.
 void require_fitting(const data::DatasetManifest& dataset, const data::WordPieceTokenizer& tokenizer,

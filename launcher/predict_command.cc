@@ -15,6 +15,7 @@
 #include "launcher/commands.h"
 #include "launcher/errors.h"
 #include "launcher/evaluator.h"
+#include "launcher/find_model_folder.h"
 #include "launcher/log.h"
 #include "launcher/machine.h"
 #include "launcher/model_folder.h"

@@ -3,6 +3,7 @@
 #include "launcher/command_line.h"
 #include "launcher/commands.h"
 #include "launcher/errors.h"
+#include "launcher/find_model_folder.h"
 #include "launcher/format.h"
 #include "launcher/log.h"
 #include "launcher/machine.h"

@@ -5,6 +5,7 @@
 #include "data/sampler.h"
 #include "data/sha256.h"
 #include "launcher/errors.h"
+#include "launcher/find_model_folder.h"
 #include "launcher/format.h"
 #include "launcher/model_folder.h"
 

@@ -327,12 +327,12 @@ TEST_F(Commands, AProfileOfARunWithoutASecondStepIsToldAsEmpty) {
 TEST(Program, WithoutACommandItExplainsItself) {
   const Outcome outcome = lockstep("");
   EXPECT_EQ(outcome.exit_code, kUsage);
-  for (const char* word : {"prepare", "train", "launch", "list", "verify", "evaluate", "predict"})
+  for (const char* word : {"prepare", "train", "launch", "plan", "list", "verify", "evaluate", "predict"})
     EXPECT_THAT(outcome.output, HasSubstr(word));
 }
 
 TEST(Program, CommandsWithoutRanksRefuseToRunSeveralTimesAtOnce) {
-  for (const char* command : {"prepare", "launch", "list", "verify", "evaluate", "predict"}) {
+  for (const char* command : {"prepare", "launch", "plan", "list", "verify", "evaluate", "predict"}) {
     const Outcome outcome = mpirun(2, command);
     EXPECT_EQ(outcome.exit_code, kUsage) << command;
     EXPECT_THAT(outcome.output, HasSubstr("without mpirun")) << command;
@@ -341,7 +341,7 @@ TEST(Program, CommandsWithoutRanksRefuseToRunSeveralTimesAtOnce) {
 
 TEST(Program, HelpFitsATerminalOfEightyColumns) {
   for (const char* command :
-       {"", "prepare --help", "train --help", "launch --help", "evaluate --help", "predict --help"}) {
+       {"", "prepare --help", "train --help", "launch --help", "plan --help", "evaluate --help", "predict --help"}) {
     std::istringstream lines(lockstep(command).output);
     for (std::string line; std::getline(lines, line);)
       EXPECT_LE(line.size(), 80u) << command << ": " << line;
@@ -355,7 +355,7 @@ TEST(Program, AMistypedCommandIsSuggested) {
 }
 
 TEST(Program, EveryCommandHasHelpWithExamples) {
-  for (const char* command : {"prepare", "train", "launch", "list", "verify", "evaluate", "predict"}) {
+  for (const char* command : {"prepare", "train", "launch", "plan", "list", "verify", "evaluate", "predict"}) {
     const Outcome outcome = lockstep(std::string(command) + " --help");
     EXPECT_EQ(outcome.exit_code, 0) << command;
     EXPECT_THAT(outcome.output, HasSubstr("Example")) << command;
