@@ -20,9 +20,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// For how many steps a part may wait for spare time: where all cores are always busy there is hardly any.
-constexpr int64_t kPatientSteps = 8;
-
 int64_t size_of(const std::vector<TensorShape>& tensors) {
   int64_t elements = 0;
   for (const TensorShape& tensor : tensors)
@@ -51,7 +48,6 @@ CheckpointSaver::CheckpointSaver(Job& job, CheckpointFacts facts)
       range_(range_of_rank(size_of(facts_.tensors), job.rank(), job.world_size())) {}
 
 CheckpointSaver::~CheckpointSaver() {
-  spare_time_.hurry(true);
   if (part_.valid()) part_.wait();
   if (commit_.valid()) commit_.wait();
   std::error_code ignored;
@@ -72,8 +68,6 @@ void CheckpointSaver::begin(const TrainingPlace& place, const StateReader& read)
   if (problem.empty()) read(range_.begin, snapshot_);
   failpoint("snapshot");
   stage_ = Stage::kWriting;
-  steps_waited_ = 0;
-  spare_time_.hurry(false);
   part_ = std::async(std::launch::async, [this, problem, slices = slices_of(range_, facts_.tensors)] {
     return problem.empty() ? write_part(slices) : Part{{}, problem};
   });
@@ -105,7 +99,6 @@ void CheckpointSaver::require_own_folder() const {
 }
 
 CheckpointSaver::Part CheckpointSaver::write_part(const std::vector<Slice>& slices) noexcept {
-  const SpareTime::Worker worker(spare_time_);
   try {
     failpoint("shard-begin");
     const fs::path path = unfinished_ / shard_name(job_.rank(), job_.world_size());
@@ -124,7 +117,6 @@ double CheckpointSaver::vote() const {
 }
 
 void CheckpointSaver::hear(double votes) {
-  if (++steps_waited_ == kPatientSteps) spare_time_.hurry(true);
   if (stage_ == Stage::kIdle || votes < job_.world_size()) return;
   if (stage_ == Stage::kWriting)
     collect();
@@ -237,7 +229,6 @@ void CheckpointSaver::conclude() {
 }
 
 void CheckpointSaver::finish() {
-  spare_time_.hurry(true);
   while (stage_ != Stage::kIdle) {
     job_.activity().phase("saving a checkpoint", dist::Pace::kOpen);
     wait_for_own_work();

@@ -11,7 +11,6 @@
 
 #include "launcher/checkpoint/folder_owner.h"
 #include "launcher/checkpoint/shard.h"
-#include "launcher/checkpoint/spare_time.h"
 #include "launcher/job.h"
 
 namespace lockstep {
@@ -102,8 +101,6 @@ class CheckpointSaver {
   std::filesystem::path unfinished_;  // its folder
   FlatState snapshot_;                // this rank's part of it
   WrittenBytes written_{0};
-  SpareTime spare_time_;  // of the thread that writes it
-  int64_t steps_waited_ = 0;
   std::future<Part> part_;           // while kWriting
   std::future<std::string> commit_;  // rank 0's, while kCommitting: "" or what went wrong
   std::string surplus_problem_;      // set on rank 0's I/O thread, read once that is done
