@@ -36,8 +36,8 @@ PLACES = (
     (r"\bstd::(?:printf|fprintf|puts|fputs|fwrite|cout|cerr|clog)\b", ("launcher",),
      ("launcher/checkpoint_commands.cc", "launcher/commands.cc", "launcher/export_command.cc",
       "launcher/launch/launch_command.cc", "launcher/launch/slurm_submit.cc", "launcher/launch/supervisor.cc",
-      "launcher/light_command.cc", "launcher/log.cc", "launcher/main.cc", "launcher/predict_command.cc",
-      "launcher/progress.cc")),
+      "launcher/light_command.cc", "launcher/log.cc", "launcher/main.cc", "launcher/plan/plan_command.cc",
+      "launcher/predict_command.cc", "launcher/progress.cc")),
 )
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 OUTPUT = re.compile(r"\bstd::(?:cout|cerr|clog|print|println)\b|\bspdlog::|(?<!\w)(?:printf|fprintf|puts|fputs|putchar|perror)\s*\(")
