@@ -109,8 +109,9 @@ TEST_F(Report, TheTableMarksTheBestAndShowsPublishedValuesBeside) {
 TEST_F(Report, WhatAFullDiskDidNotTakeOfTheHistoryFollowsLater) {
   const tests::TemporaryFolder folder;
   const std::filesystem::path file = folder / "metrics.jsonl";
-  std::filesystem::create_symlink("/dev/full", file);
   RunHistory history(folder.path());
+  std::filesystem::remove(file);
+  std::filesystem::create_symlink("/dev/full", file);
   history.add(TrainRecord{20, 0.1, 0.69314, 2.5, 1e-5});
   std::filesystem::remove(file);
   history.add(TrainRecord{40, 0.2, 0.69314, 2.5, 1e-5});

@@ -194,7 +194,7 @@ TEST(NeverAgain, AHeaderLengthThatWrapsAroundIsRefused) {
   const tests::TemporaryFolder folder;
   for (const uint64_t length : {~0ULL - 1, ~0ULL - 7, ~0ULL - 8, 1ULL << 63}) {
     write_raw(folder / "file", "{}", "", length);
-    EXPECT_NE(complaint_about(folder / "file").find("the format allows 100000000"), std::string::npos) << length;
+    EXPECT_NE(complaint_about(folder / "file").find("its header claims"), std::string::npos) << length;
   }
 }
 
