@@ -214,7 +214,7 @@ TEST_F(Checkpoints, StateComesBackWhateverTheNumberOfShards) {
 }
 
 TEST_F(Checkpoints, EachFlippedBitAndEachTruncationIsFoundAndTheFileNamed) {
-  const fs::path folder = write_checkpoint(run_folder(), 7, 8);
+  const fs::path folder = write_checkpoint(run_folder(), 7, 10);
   int64_t ways = 0;
   for (const auto& entry : fs::directory_iterator(folder))
     ways += tests::expect_that_each_damage_is_named(entry.path(), [&] { return problem_of_all(folder); });
