@@ -160,7 +160,7 @@ Fabric fabric_of(const std::string& text) {
   if (text.find('x') != std::string::npos && std::sscanf(text.c_str(), "%5dx%n", &adapters, &read) != 1) read = -1;
   int end = 0;
   const bool is_read = read >= 0 && std::sscanf(text.c_str() + read, "%lf%n", &gbit, &end) == 1;
-  const std::string rest = is_read ? text.substr(static_cast<size_t>(read + end)) : text;
+  const std::string rest = is_read ? text.substr(static_cast<size_t>(read) + static_cast<size_t>(end)) : text;
   if (!is_read || !(rest.empty() || rest == "G") || adapters < 1 || !(gbit > 0 && gbit <= 1e6))
     throw UsageError("--fabric " + text + ": expected adapters x Gbit/s, such as 8x400G, 1x100G or 25");
   return {text, kUsableRate * adapters * gbit * 1e9 / 8};
