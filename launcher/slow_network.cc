@@ -6,26 +6,17 @@
 #include <set>
 
 #include "launcher/format.h"
+#include "launcher/waits.h"
 
 namespace lockstep {
 
 namespace {
 
-constexpr size_t kWindow = 10;  // steps
-constexpr double kShare = 0.25;
-constexpr double kSeconds = 0.05;
 constexpr double kStandsOut = 0.5;  // of the others' speed
-
-double median_of(const std::deque<double>& recent) {
-  std::vector<double> values(recent.begin(), recent.end());
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 void keep(std::deque<double>& recent, double value) {
   recent.push_back(value);
-  if (recent.size() > kWindow) recent.pop_front();
+  if (recent.size() > kWaitWindow) recent.pop_front();
 }
 
 /// The better of the ways that lead to a host, each as good as its worse direction: the way to a slow neighbour says
@@ -62,9 +53,9 @@ std::string words_on(const HostLink& link) {
 std::optional<SlowNetwork::Finding> SlowNetwork::observe(double step_seconds, double network_seconds) {
   keep(steps_, step_seconds);
   keep(network_, network_seconds);
-  if (steps_.size() < kWindow) return std::nullopt;
-  const Finding seen{median_of(steps_), median_of(network_)};
-  const double allowed = std::max(kSeconds, kShare * seen.step_seconds);
+  if (steps_.size() < kWaitWindow) return std::nullopt;
+  const Finding seen{median_of({steps_.begin(), steps_.end()}), median_of({network_.begin(), network_.end()})};
+  const double allowed = std::max(kWaitSeconds, kWaitShare * seen.step_seconds);
   if (seen.network_seconds < allowed / 2) is_known_ = false;
   if (seen.network_seconds < allowed || is_known_) return std::nullopt;
   is_known_ = true;

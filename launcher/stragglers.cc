@@ -1,22 +1,8 @@
 #include "launcher/stragglers.h"
 
-#include <algorithm>
+#include "launcher/waits.h"
 
 namespace lockstep {
-
-namespace {
-
-constexpr size_t kWindow = 10;  // steps
-constexpr double kShare = 0.25;
-constexpr double kSeconds = 0.05;
-
-double median_of(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-}  // namespace
 
 std::optional<Stragglers::Straggler> Stragglers::observe(std::span<const double> seconds) {
   recent_.resize(seconds.size());
@@ -26,9 +12,9 @@ std::optional<Stragglers::Straggler> Stragglers::observe(std::span<const double>
   for (size_t rank = 0; rank < seconds.size(); ++rank) {
     sums_[rank] += seconds[rank];
     recent_[rank].push_back(seconds[rank]);
-    if (recent_[rank].size() > kWindow) recent_[rank].pop_front();
+    if (recent_[rank].size() > kWaitWindow) recent_[rank].pop_front();
   }
-  if (seconds.size() < 2 || recent_[0].size() < kWindow) return std::nullopt;
+  if (seconds.size() < 2 || recent_[0].size() < kWaitWindow) return std::nullopt;
   std::optional<Straggler> news;
   for (int rank = 0; rank < static_cast<int>(seconds.size()); ++rank)
     if (const Straggler seen = as_seen(rank); has_news(seen)) news = seen;
@@ -45,7 +31,7 @@ Stragglers::Straggler Stragglers::as_seen(int rank) const {
 
 bool Stragglers::has_news(const Straggler& seen) {
   const double behind = seen.seconds - seen.others_seconds;
-  const double allowed = std::max(kSeconds, kShare * seen.others_seconds);
+  const double allowed = std::max(kWaitSeconds, kWaitShare * seen.others_seconds);
   const auto rank = static_cast<size_t>(seen.rank);
   if (behind < allowed / 2) is_known_[rank] = false;
   if (behind < allowed || is_known_[rank]) return false;
