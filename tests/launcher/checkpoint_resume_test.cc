@@ -256,13 +256,13 @@ class NeverAgain : public Resume {};
 // transformers#28544, fairseq#3531: the count of evaluations without a gain began anew on resuming.
 TEST_F(NeverAgain, EarlyStoppingForgetsItsCountOnResuming) {
   TrainOptions options = Resume::options();
-  options.eval_steps = 2;
-  options.early_stopping_patience = 3;
-  options.early_stopping_threshold = 2;  // no accuracy is better by that much: the fourth evaluation is the last
-  EXPECT_EQ(train({}, kSteps, options).summary.steps, 8);
+  options.eval_steps = 3;
+  options.early_stopping_patience = 2;
+  options.early_stopping_threshold = 2;  // no accuracy is better by that much: the third evaluation is the last
+  EXPECT_EQ(train({}, kSteps, options).summary.steps, 9);
   train({}, 5, options);
   const Trained after = train(checkpoint(5), kSteps, options);
-  EXPECT_EQ(after.summary.steps, 8);
+  EXPECT_EQ(after.summary.steps, 9);
   EXPECT_TRUE(after.summary.stopped_early);
 }
 
