@@ -24,7 +24,8 @@ start() {
   until [ -e "$MACHINE/$host.booted" ]; do sleep 0.05; done
   # The network of one that is dead stays while TCP still tries to say goodbye.
   ip link delete "to-$host" 2>/dev/null || true
-  ip link add "to-$host" type veth peer name eth0 netns $process
+  # The same address each time, since the others remember it.
+  ip link add "to-$host" type veth peer name eth0 address "02:00:00:00:00:0${host#?}" netns $process
   ip link set "to-$host" master switch up
   until [ -S "$MACHINE/$host.door" ]; do sleep 0.05; done
 }
