@@ -27,7 +27,7 @@ class SlowLink : public SeveralHosts {
   nlohmann::json record(int step) const {
     std::istringstream lines(tests::read_file(run_ + "/metrics.jsonl"));
     for (std::string line; std::getline(lines, line);)
-      if (const auto found = nlohmann::json::parse(line); found["step"] == step) return found;
+      if (auto found = nlohmann::json::parse(line); found["step"] == step) return found;
     return {};
   }
 
