@@ -130,15 +130,8 @@ TEST_F(Report, HistoryIsWrittenThroughAsItComes) {
   EXPECT_EQ(line["step"], 20);
   EXPECT_FALSE(line.contains("exposed_communication_s"));
   EXPECT_FALSE(line.contains("network_s"));
-  history.add(TrainRecord{40,
-                          0.2,
-                          0.69314,
-                          2.5,
-                          1e-5,
-                          {5.5, 1512.5, 0.25e12, 0.125, 0.0625},
-                          0.0123456789,
-                          {0.25, 0.125},
-                          0.0012345678});
+  history.add(TrainRecord{
+      40, 0.2, 0.69314, 2.5, 1e-5, {5.5, 1512.5, 0.25e12, 0.125, 0.0625}, 0.0123456789, {0.25, 0.125}, 0.0012345678});
   EXPECT_EQ(history.log()[1]["samples_per_second"], 5.5);
   EXPECT_EQ(history.log()[1]["tokens_per_second"], 1512.5);
   EXPECT_EQ(history.log()[1]["tflops"], 0.25);
