@@ -32,8 +32,10 @@ std::vector<Fates> all_combinations(const std::vector<bool>& changes) {
 
 size_t count_of_combinations(const std::vector<bool>& changes) {
   size_t count = 1;
-  for (const bool is_of_bytes : changes)
-    if ((count *= fates_of(is_of_bytes)) > kMostCombinations) break;
+  for (const bool is_of_bytes : changes) {
+    count *= fates_of(is_of_bytes);
+    if (count > kMostCombinations) break;
+  }
   return count;
 }
 
