@@ -1,0 +1,110 @@
+// What writes checkpoints beside the training, and the log that all threads share. ./check --full builds this with
+// ThreadSanitizer, too, which is why nothing here needs LibTorch.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <sstream>
+#include <thread>
+
+#include "launcher/checkpoint/saver.h"
+#include "launcher/checkpoint/store.h"
+#include "launcher/log.h"
+#include "launcher/progress.h"
+#include "tests/support/mpi_main.h"
+#include "tests/support/process.h"
+
+namespace lockstep {
+namespace {
+
+const std::vector<TensorShape> kTensors = {{"bias", {77}}, {"weight", {300, 100}}};
+constexpr int64_t kElements = 30'077;
+
+/// A state that is the number of its step everywhere, and what a step of a training does with the saver.
+class Training {
+ public:
+  Training(Job& job, const std::string& folder)
+      : job_(job), state_(kElements), saver_(job, {folder, "run", 1, {}, kTensors, 0, {{"config.json", "{}\n"}}}) {}
+
+  void step(bool save) {
+    ++step_;
+    std::fill(state_.begin(), state_.end(), static_cast<float>(step_));
+    if (save) this->save();
+    saver_.hear(job_.control().sum(std::vector<double>{saver_.vote()})[0]);
+  }
+  SaveCounts finish() {
+    saver_.finish();
+    return saver_.counts();
+  }
+
+ private:
+  void save() {
+    TrainingPlace place;
+    place.step = step_;
+    place.trainer_state = "{}\n";
+    saver_.begin(place, [this](int64_t begin, FlatState& part) {
+      for (auto* values : {&part.parameters, &part.m, &part.v})
+        std::copy_n(state_.begin() + begin, values->size(), values->begin());
+    });
+  }
+
+  Job& job_;
+  int64_t step_ = 0;
+  std::vector<float> state_;
+  CheckpointSaver saver_;
+};
+
+FlatState state_of(const StoredCheckpoint& stored) {
+  FlatState state;
+  state.resize(kElements);
+  for (const ShardEntry& shard : stored.manifest->shards)
+    read_shard(stored.folder, shard, kTensors, state);
+  return state;
+}
+
+TEST(SaverThreads, WhatIsWrittenIsTheStateOfItsStepWhateverTheTrainingDoesMeanwhile) {
+  Job job(tests::mpi());
+  const tests::TemporaryFolder own_folder;
+  const std::string folder = job.control().broadcast(own_folder.path().string(), 0);
+  Training training(job, folder);
+  for (int i = 0; i < 300; ++i)
+    training.step(i % 10 == 0);
+  const SaveCounts counts = training.finish();
+  EXPECT_GT(counts.written, 0);
+  EXPECT_EQ(counts.failed, 0) << counts.last_problem;
+  const auto stored = list_checkpoints(folder);
+  EXPECT_EQ(std::ssize(stored), counts.written);
+  for (const StoredCheckpoint& checkpoint : stored) {
+    ASSERT_EQ(problem_with(checkpoint, true).value_or(""), "");
+    const FlatState state = state_of(checkpoint);
+    for (const auto* values : {&state.parameters, &state.m, &state.v})
+      ASSERT_THAT(*values, testing::Each(static_cast<float>(checkpoint.manifest->step)));
+  }
+  job.control().idle_barrier();  // rank 0's folder goes with it
+}
+
+TEST(LogThreads, MessagesOfManyThreadsAreWholeLines) {
+  const tests::TemporaryFolder folder;
+  start_log(tests::mpi().rank(), 1);
+  log_to_file(folder / "log");
+  constexpr int kThreads = 4, kMessages = 50;
+  std::vector<std::jthread> threads;
+  for (int thread = 0; thread < kThreads; ++thread)
+    threads.emplace_back([] {
+      for (int i = 0; i < kMessages; ++i)
+        log_info("first and last");
+    });
+  Progress progress(ProgressStyle::kBar, "training", 100, "steps");
+  for (int i = 0; i < 20; ++i) {
+    progress.update(i, "loss 1");
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  threads.clear();
+  std::istringstream lines(tests::read_file(folder / "log"));
+  int count = 0;
+  for (std::string line; std::getline(lines, line); ++count)
+    EXPECT_TRUE(line.ends_with("] first and last")) << line;
+  EXPECT_EQ(count, kThreads * kMessages);
+}
+
+}  // namespace
+}  // namespace lockstep
