@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <system_error>
@@ -164,11 +165,11 @@ std::string read_file(const fs::path& path, int64_t most) {
   Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (descriptor.get() < 0) throw unreadable();
   std::string bytes;
-  constexpr size_t kChunk = 1 << 18;
+  constexpr size_t kLeast = 1 << 13, kMost = 1 << 20;
   for (ssize_t got = 1; got != 0;) {
-    const size_t before = bytes.size();
-    bytes.resize(before + kChunk);
-    got = ::read(descriptor.get(), bytes.data() + before, kChunk);
+    const size_t before = bytes.size(), chunk = std::clamp(before, kLeast, kMost);
+    bytes.resize(before + chunk);
+    got = ::read(descriptor.get(), bytes.data() + before, chunk);
     if (got < 0 && errno != EINTR) throw unreadable();
     bytes.resize(before + static_cast<size_t>(got < 0 ? 0 : got));
     if (std::ssize(bytes) > most)
