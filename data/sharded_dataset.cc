@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "data/atomic_file.h"
 #include "data/error.h"
-#include "data/sha256.h"
+#include "data/shard_file.h"
 #include "data/spelling.h"
 #include "data/token_shard.h"
 
@@ -22,25 +21,6 @@ const SplitEntry& find_split(const DatasetManifest& manifest, const std::filesys
     names.push_back(name);
   throw ContractError(folder.string() + ": has no split \"" + split + "\", only: " + listed(names) +
                       "; prepare it with a " + split + " file, or choose another split");
-}
-
-void require_size(const std::filesystem::path& path, const ShardEntry& entry) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  if (error) throw DataError(path.string() + ": cannot be opened: " + error.message() + kRemedy);
-  if (static_cast<int64_t>(size) != entry.bytes)
-    throw DataError(path.string() + ": has " + std::to_string(size) + " bytes, the manifest says " +
-                    std::to_string(entry.bytes) + kRemedy);
-}
-
-/// The bytes of a file of the right size, once their hash is the manifest's.
-std::string read_verified(const std::filesystem::path& path, const ShardEntry& entry) {
-  std::string bytes = read_file(path, entry.bytes);
-  const std::string found = sha256_of(bytes);
-  if (found != entry.sha256)
-    throw DataError(path.string() + ": is damaged: its sha256 is " + found + ", the manifest says " + entry.sha256 +
-                    kRemedy);
-  return bytes;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "launcher/command_line.h"
 #include "launcher/format.h"
 #include "launcher/log.h"
+#include "launcher/verify_dataset.h"
 
 namespace lockstep {
 
@@ -28,17 +29,21 @@ const char* const kVerifyFooter = R"(
 Examples:
   lockstep verify runs/reference
   lockstep verify runs/reference/checkpoint-188
+  lockstep verify datasets/imdb
 
-A checkpoint is valid if its manifest is as it was written and every file has
-the size and the SHA-256 that stand there. Nothing is changed.
+A checkpoint or data set is valid if its manifest is as it was written and
+every file has the size and the SHA-256 that stand there. Nothing is changed.
 
-Exit codes: 0 all are valid; 2 usage; 5 one is damaged, or there is none.)";
+Exit codes: 0 all are valid; 2 usage; 4 the data set is damaged; 5 a checkpoint
+is damaged, or there is none.)";
 
-std::string folder_from(const char* name, const char* purpose, const char* footer,
+constexpr const char* kRunMeaning = "OUTPUT_DIR of a training, or a checkpoint in it";
+
+std::string folder_from(const char* name, const char* purpose, const char* footer, const char* meaning,
                         const std::vector<std::string>& arguments) {
   std::string folder;
   const auto app = make_app(std::string("lockstep ") + name, purpose, footer);
-  app->add_option("RUN", folder, "OUTPUT_DIR of a training, or a checkpoint in it")->required();
+  app->add_option("FOLDER", folder, meaning)->required();
   parse_command_line(*app, arguments);
   if (!fs::is_directory(folder)) throw CheckpointError(folder + " is not a folder");
   return folder;
@@ -78,7 +83,8 @@ int64_t print_verdicts(const std::vector<StoredCheckpoint>& checkpoints, bool ha
 }  // namespace
 
 int list_command(const std::vector<std::string>& arguments) {
-  const std::string folder = folder_from("list", "Lists the checkpoints of a run.", kListFooter, arguments);
+  const std::string folder =
+      folder_from("list", "Lists the checkpoints of a run.", kListFooter, kRunMeaning, arguments);
   const auto checkpoints = checkpoints_at(folder);
   if (checkpoints.empty()) std::printf("no checkpoints in %s\n", printable_text(folder).c_str());
   print_verdicts(checkpoints, false, "complete");
@@ -87,7 +93,9 @@ int list_command(const std::vector<std::string>& arguments) {
 
 int verify_command(const std::vector<std::string>& arguments) {
   const std::string folder =
-      folder_from("verify", "Reads and checks the checkpoints of a run.", kVerifyFooter, arguments);
+      folder_from("verify", "Reads and checks the checkpoints of a run, or a data set.", kVerifyFooter,
+                  (std::string(kRunMeaning) + ", or a folder that lockstep prepare wrote").c_str(), arguments);
+  if (fs::exists(fs::path(folder) / "dataset.json")) return verify_dataset(folder);
   const auto checkpoints = checkpoints_at(folder);
   if (checkpoints.empty()) throw CheckpointError("no checkpoints in " + folder);
   if (const int64_t damaged = print_verdicts(checkpoints, true, "valid"); damaged > 0)

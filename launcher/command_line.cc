@@ -88,6 +88,29 @@ ConfigArguments read_config(const std::string& path, const std::vector<std::stri
   return result;
 }
 
+/// The type without the validators' long names: TEXT, INT, FLOAT, FILE.
+std::string kind_of(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  return type.substr(0, type.find(':'));
+}
+
+std::string kind_in_words(const CLI::Option* option) {
+  const std::string kind = option == nullptr ? "" : kind_of(*option);
+  if (kind == "FLOAT") return "a number";
+  if (kind == "INT") return "a whole number";
+  return kind == "UINT" ? "a whole number, not negative" : "a value of another kind";
+}
+
+/// With what would have been right, which the library does not say: "Could not convert: --seed = x".
+std::string words_on(const CLI::ConversionError& error, const CLI::App& app) {
+  const std::string words = error.what(), lead = "Could not convert: ";
+  const size_t equals = words.find(" = ");
+  if (!words.starts_with(lead) || equals == std::string::npos) return words;
+  const std::string name = words.substr(lead.size(), equals - lead.size());
+  return name + ": found \"" + words.substr(equals + 3) + "\", expected " +
+         kind_in_words(app.get_option_no_throw(name));
+}
+
 }  // namespace
 
 namespace {
@@ -104,12 +127,6 @@ class HelpFormatter : public CLI::Formatter {
   }
 
  private:
-  /// The type without the validators' long names: TEXT, INT, FLOAT, FILE.
-  static std::string kind_of(const CLI::Option& option) {
-    const std::string type = option.get_type_name();
-    return type.substr(0, type.find(':'));
-  }
-
   static std::string wrapped(const std::string& description) {
     constexpr size_t kWidth = 80, kIndent = 8;
     std::istringstream words(description);
@@ -159,6 +176,8 @@ void parse_command_line(CLI::App& app, std::vector<std::string> arguments) {
     app.parse(std::move(arguments));
   } catch (const CLI::CallForHelp&) {
     throw HelpRequested{app.help()};
+  } catch (const CLI::ConversionError& error) {
+    throw UsageError(words_on(error, app) + "\nSee " + app.get_name() + " --help.");
   } catch (const CLI::ParseError& error) {
     throw UsageError(std::string(error.what()) + "\nSee " + app.get_name() + " --help.");
   }

@@ -18,7 +18,7 @@ inline constexpr CommandFacts kCommandList[] = {
     {"train", "fine-tune a DistilBERT classifier, on one rank or several", true},
     {"launch", "start the ranks of a job: lockstep launch -- train ...", false},
     {"list", "the checkpoints of a run", false},
-    {"verify", "whether the checkpoints of a run are whole", false},
+    {"verify", "whether the checkpoints of a run, or a data set, are whole", false},
     {"export", "a checkpoint -> a Hugging Face model, or HDF5", false},
     {"evaluate", "loss, precision, recall, F1, accuracy of a model on a split", false},
     {"predict", "label and probability of texts", false},

@@ -92,7 +92,7 @@ TEST_F(CheckpointJob, ListAndVerifyTellWholeOnesFromDamagedOnes) {
   const Outcome listed = tests::lockstep("list " + run_folder());
   EXPECT_EQ(listed.exit_code, kDone);
   EXPECT_THAT(listed.output, HasSubstr("checkpoint-14        step 14      2 epochs + 32 examples, 2 shards, "));
-  EXPECT_EQ(tests::lockstep("verify " + world_->dataset_folder()).exit_code, kCheckpoint);
+  EXPECT_EQ(tests::lockstep("verify " + std::string(fs::path(run_folder()).parent_path())).exit_code, kCheckpoint);
   EXPECT_EQ(tests::lockstep("list nowhere").exit_code, kCheckpoint);
 }
 

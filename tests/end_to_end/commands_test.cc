@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "data/dataset_manifest.h"
 #include "launcher/exit_codes.h"
 #include "tests/end_to_end/program.h"
 #include "tests/support/tiny_world.h"
@@ -66,6 +67,27 @@ TEST_F(Commands, TwoRanksTrainInBFloat16AndSayInWhatGradientsTravel) {
   EXPECT_THAT(outcome.output, HasSubstr("gradients over MPI (host memory), rounded to bf16"));
   EXPECT_THAT(outcome.output, HasSubstr("Mixed precision = bf16"));
   EXPECT_THAT(tests::read_file(world_->path("bf16") + "/README.md"), HasSubstr("mixed_precision_training: bf16"));
+}
+
+TEST_F(Commands, VerifyLooksAtEveryShardOfADataSet) {
+  const Outcome whole = lockstep("verify " + world_->dataset_folder());
+  EXPECT_EQ(whole.exit_code, 0) << whole.output;
+  EXPECT_THAT(whole.output,
+              testing::ContainsRegex("test +[0-9]+ examples, [0-9]+ tokens, [0-9]+ shards, .* MB: valid"));
+  const std::filesystem::path copy = world_->path("damaged_dataset");
+  std::filesystem::copy(world_->dataset_folder(), copy);
+  const std::filesystem::path cut = copy / data::load_manifest(copy).splits.at("train").shards.at(0).file;
+  std::filesystem::resize_file(cut, std::filesystem::file_size(cut) - 1);
+  expect_failure(lockstep("verify " + copy.string()), kData,
+                 {cut.string() + ": has ", "the manifest says", "1 DAMAGED", "shards are damaged"});
+  std::filesystem::resize_file(copy / "dataset.json", 10);
+  expect_failure(lockstep("verify " + copy.string()), kData, {"dataset.json"});
+}
+
+TEST_F(Commands, AValueOfTheWrongKindIsShownWithTheRightOne) {
+  expect_failure(lockstep("train --learning_rate fast"), kUsage,
+                 {"--learning_rate: found \"fast\", expected a number"});
+  expect_failure(lockstep("train --max_steps 1.5"), kUsage, {"--max_steps: found \"1.5\", expected a whole number"});
 }
 
 TEST_F(Commands, NcclBetweenCpusIsRefusedBeforeAnythingIsWritten) {

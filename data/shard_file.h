@@ -1,0 +1,17 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "data/dataset_manifest.h"
+
+namespace lockstep::data {
+
+/// Throws DataError, which names `path`, unless the file has the length that the manifest says.
+void require_size(const std::filesystem::path& path, const ShardEntry& entry);
+
+/// The bytes of a shard, once their hash is the manifest's; else DataError, which names `path`. Nothing interprets them
+/// before.
+std::string read_verified(const std::filesystem::path& path, const ShardEntry& entry);
+
+}  // namespace lockstep::data

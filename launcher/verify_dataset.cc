@@ -1,0 +1,67 @@
+#include "launcher/verify_dataset.h"
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "data/dataset_manifest.h"
+#include "data/error.h"
+#include "data/shard_file.h"
+#include "launcher/errors.h"
+#include "launcher/format.h"
+#include "launcher/log.h"
+
+namespace lockstep {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+data::DatasetManifest manifest_of(const fs::path& folder) {
+  try {
+    return data::load_manifest(folder);
+  } catch (const data::DataError& error) {
+    throw ProgramError(kData, error.what());
+  }
+}
+
+/// What is wrong with each shard that is not as the manifest says.
+std::vector<std::string> problems_of(const fs::path& folder, const data::SplitEntry& split) {
+  std::vector<std::string> problems;
+  for (const data::ShardEntry& shard : split.shards)
+    try {
+      data::require_size(folder / shard.file, shard);
+      data::read_verified(folder / shard.file, shard);
+    } catch (const data::DataError& error) {
+      problems.push_back(error.what());
+    }
+  return problems;
+}
+
+std::string line_on(const std::string& name, const data::SplitEntry& split, size_t damaged) {
+  double bytes = 0;
+  for (const data::ShardEntry& shard : split.shards)
+    bytes += static_cast<double>(shard.bytes);
+  const std::string verdict = damaged == 0 ? "valid" : formatted("%zu DAMAGED", damaged);
+  return formatted("%-12s %lld examples, %lld tokens, %zu shards, %.1f MB: %s\n", printable_text(name).c_str(),
+                   static_cast<long long>(split.examples), static_cast<long long>(split.tokens), split.shards.size(),
+                   bytes / 1e6, verdict.c_str());
+}
+
+}  // namespace
+
+int verify_dataset(const fs::path& folder) {
+  size_t damaged = 0, shards = 0;
+  for (const auto& [name, split] : manifest_of(folder).splits) {
+    const std::vector<std::string> problems = problems_of(folder, split);
+    std::fputs(line_on(name, split, problems.size()).c_str(), stdout);
+    for (const std::string& problem : problems)
+      std::printf("  %s\n", printable_text(problem).c_str());
+    damaged += problems.size();
+    shards += split.shards.size();
+  }
+  if (damaged > 0) throw ProgramError(kData, formatted("%zu of %zu shards are damaged", damaged, shards));
+  return kDone;
+}
+
+}  // namespace lockstep
