@@ -17,6 +17,11 @@ TEST(Environment, ASecondOneInTheProcessIsRefused) {
   EXPECT_THROW(MpiEnvironment(), std::logic_error);
 }
 
+TEST(Environment, OpenMpiIsAskedForTheRingWhereNobodyChose) {
+  EXPECT_STREQ(std::getenv("OMPI_MCA_coll_tuned_use_dynamic_rules"), "1");
+  EXPECT_STREQ(std::getenv("OMPI_MCA_coll_tuned_allreduce_algorithm"), "4");
+}
+
 TEST(Environment, TheLibraryNamesItself) {
   EXPECT_THAT(MpiEnvironment::library_version(), testing::HasSubstr("MPI"));
 }
