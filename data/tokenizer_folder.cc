@@ -178,7 +178,7 @@ Vocabulary read_vocabulary(const fs::path& folder, const JsonFile& tokenizer) {
     throw DataError(folder.string() + " has neither vocab.txt nor tokenizer.json; copy them from the model's source");
   if (tokenizer.is_empty()) return Vocabulary::load(vocab_txt);
   tokenizer.require_if_set("/model/type", "WordPiece");
-  Vocabulary vocabulary(tokens_of(tokenizer));
+  Vocabulary vocabulary = Vocabulary::of_tokens(tokens_of(tokenizer), tokenizer.path().string() + ": model.vocab");
   if (has_file && Vocabulary::load(vocab_txt).sha256() != vocabulary.sha256())
     throw ContractError(vocab_txt.string() + " and tokenizer.json (model.vocab) hold different vocabularies; " +
                         "remove the one that the model was not trained with");

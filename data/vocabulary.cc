@@ -69,8 +69,12 @@ Vocabulary Vocabulary::load(const std::filesystem::path& vocab_txt) {
 }
 
 Vocabulary Vocabulary::parse(std::string_view vocab_txt, const std::string& where) {
+  return of_tokens(lines_of(vocab_txt), where);
+}
+
+Vocabulary Vocabulary::of_tokens(std::vector<std::string> tokens, const std::string& where) {
   try {
-    return Vocabulary(lines_of(vocab_txt));
+    return Vocabulary(std::move(tokens));
   } catch (const ContractError& error) {
     throw ContractError(where + ": " + error.what());
   } catch (const DataError& error) {

@@ -27,6 +27,8 @@ class Vocabulary {
   static Vocabulary load(const std::filesystem::path& vocab_txt);
   /// The same of the file's bytes; `where` leads the errors.
   static Vocabulary parse(std::string_view vocab_txt, const std::string& where);
+  /// The same of tokens by id.
+  static Vocabulary of_tokens(std::vector<std::string> tokens, const std::string& where);
   explicit Vocabulary(std::vector<std::string> tokens);
 
   size_t size() const { return tokens_.size(); }

@@ -122,6 +122,13 @@ TEST_F(TokenizerFolderTest, IdsOutOfOrderAreRefused) {
   EXPECT_NE(refusal().find("each once"), std::string::npos) << refusal();
 }
 
+TEST_F(TokenizerFolderTest, AVocabularyWithoutASpecialTokenIsRefusedByFileAndKey) {
+  keep_only("tokenizer.json");
+  set("tokenizer.json", "/model/vocab", {{"[PAD]", 0}, {"[UN]K", 1}, {"[CLS]", 2}, {"[SEP]", 3}, {"[MASK]", 4}});
+  EXPECT_TRUE(refusal().starts_with((folder_ / "tokenizer.json: model.vocab: the token [UNK] is missing").string()))
+      << refusal();
+}
+
 TEST_F(TokenizerFolderTest, JsonThatReadersUnderstandDifferentlyIsDamage) {
   for (const std::string& content : {std::string(R"({"do_lower_case": true, "do_lower_case": false})"),
                                      "{\"x\": " + std::string(100'000, '[') + std::string(100'000, ']') + "}"}) {
