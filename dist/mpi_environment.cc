@@ -45,8 +45,8 @@ void leave_out_absent_networks() {
 }
 
 /// For blocking all-reduces, which are those of gradients: each of MiBs, so what counts is how often the bytes travel.
-/// Open MPI's own choice for three hosts took 2.7 times as long as the ring (docs/guide/clusters.md), which sends 2 (N
-/// - 1) / N of them from each rank whatever N is. A user who chooses an algorithm, or a file of rules, gets that.
+/// In a ring each rank sends less than twice as many, whatever the number of ranks; Open MPI's own choice for three
+/// hosts took 2.7 times as long (docs/guide/clusters.md). A user who chooses an algorithm, or a file of rules, gets it.
 void reduce_in_a_ring() {
   for (const char* choice : {"OMPI_MCA_coll_tuned_use_dynamic_rules", "OMPI_MCA_coll_tuned_allreduce_algorithm"})
     if (std::getenv(choice) != nullptr) return;
