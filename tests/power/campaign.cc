@@ -1,5 +1,6 @@
 #include "tests/power/campaign.h"
 
+#include <functional>
 #include <unordered_set>
 
 #include "tests/power/crash_states.h"
@@ -7,17 +8,6 @@
 namespace lockstep::tests {
 
 namespace {
-
-/// Of what is there and what was promised.
-size_t fingerprint(const Tree& tree, int promises) {
-  size_t hash = static_cast<size_t>(promises);
-  const auto mix = [&](size_t value) { hash = (hash ^ value) * 0x9e3779b97f4a7c15 + (hash >> 29); };
-  for (const auto& [path, content] : tree) {
-    mix(std::hash<std::string>{}(path));
-    mix(std::hash<const std::string*>{}(content.get()));
-  }
-  return hash;
-}
 
 std::string words_on(const Operation& operation) {
   constexpr const char* kNames[] = {"create",        "open",   "write",  "resize",   "flush", "make folder",
@@ -29,13 +19,53 @@ std::string words_on(const Operation& operation) {
 std::string words_on(const Tree& tree) {
   std::string words;
   for (const auto& [path, content] : tree)
-    words += "\n    " + path + (content ? " (" + std::to_string(content->size()) + ")" : "");
+    words += "\n    " + path + (content ? " (" + std::to_string(content->bytes.size()) + ")" : "");
   return words;
 }
 
 bool is_committed(const Operation& operation) {
   return operation.kind == Operation::Kind::kMark && operation.bytes == "committed";
 }
+
+/// The disk with each block of a checkpoint lost in turn.
+void for_each_lost_block(const Tree& whole, const std::string& checkpoint,
+                         const std::function<void(const Tree&, const std::string&)>& visit) {
+  constexpr size_t kBlock = 512;
+  for (const auto& [path, content] : whole) {
+    if (!content || !path.starts_with(checkpoint + "/")) continue;
+    for (size_t begin = 0; begin < content->bytes.size(); begin += kBlock) {
+      std::string bytes = content->bytes;
+      const size_t size = std::min(kBlock, bytes.size() - begin);
+      bytes.replace(begin, size, size, '\0');
+      if (bytes == content->bytes) continue;
+      Tree left = whole;
+      left[path] = content_of(std::move(bytes));
+      visit(left, path + ", byte " + std::to_string(begin));
+    }
+  }
+}
+
+/// The states that are left after one operation.
+class Moment {
+ public:
+  Moment(const Operation& operation, const Promises& promises, Recovery& recovery, Findings& findings)
+      : operation_(operation), promises_(promises), recovery_(recovery), findings_(findings) {}
+
+  /// Nothing more is judged once something does not hold.
+  void judge(const Tree& left) {
+    if (!holds_) return;
+    const std::string problem = recovery_.problem_after(left, promises_);
+    holds_ = problem.empty();
+    if (!holds_) findings_.violations.push_back(problem + ", after: " + words_on(operation_) + words_on(left));
+  }
+
+ private:
+  const Operation& operation_;
+  const Promises& promises_;
+  Recovery& recovery_;
+  Findings& findings_;
+  bool holds_ = true;
+};
 
 }  // namespace
 
@@ -46,27 +76,25 @@ Findings lose_power_everywhere(const Record& record, const std::string& run_fold
   Recovery recovery;
   Findings findings;
   std::mt19937 random(1);
-  std::unordered_set<size_t> seen;
+  std::unordered_set<size_t> states, judged;
   for (const Operation& operation : record) {
     disk.apply(operation, is_changed_record);
     promises.observe(operation, disk);
     if (operation.kind == Operation::Kind::kOpen) continue;
     ++findings.moments;
     findings.commits += is_committed(operation) ? 1 : 0;
-    bool holds = true;
+    Moment moment(operation, promises, recovery, findings);
     for_each_state(disk, samples, random, [&](const Tree& left) {
-      if (!holds || !seen.insert(fingerprint(left, promises.version())).second) return;
-      ++findings.states;
-      const std::string problem = recovery.problem_after(left, promises);
-      holds = problem.empty();
-      if (!holds) findings.violations.push_back(problem + ", after: " + words_on(operation) + words_on(left));
+      states.insert(fingerprint(left));
+      if (judged.insert(fingerprint(left, static_cast<size_t>(promises.version()))).second) moment.judge(left);
     });
   }
+  findings.states = std::ssize(states);
+  findings.judgements = recovery.judgements();
   return findings;
 }
 
 Findings lose_each_committed_block(const Record& record, const std::string& run_folder, bool reads_hashes) {
-  constexpr size_t kBlock = 512;
   Disk disk;
   Promises promises(run_folder);
   Recovery recovery(reads_hashes);
@@ -76,21 +104,11 @@ Findings lose_each_committed_block(const Record& record, const std::string& run_
     promises.observe(operation, disk);
     if (!is_committed(operation)) continue;
     ++findings.commits;
-    const Tree whole = disk.seen();
-    for (const auto& [path, content] : whole) {
-      if (!content || !path.starts_with(operation.path + "/")) continue;
-      for (size_t begin = 0; begin < content->size(); begin += kBlock) {
-        std::string bytes = *content;
-        const size_t size = std::min(kBlock, bytes.size() - begin);
-        bytes.replace(begin, size, size, '\0');
-        if (bytes == *content) continue;
-        Tree left = whole;
-        left[path] = std::make_shared<const std::string>(bytes);
-        ++findings.states;
-        if (const auto problem = recovery.problem_on_a_bad_disk(left, promises); !problem.empty())
-          findings.violations.push_back(problem + ": byte " + std::to_string(begin));
-      }
-    }
+    for_each_lost_block(disk.seen(), operation.path, [&](const Tree& left, const std::string& block) {
+      ++findings.states;
+      if (const auto problem = recovery.problem_on_a_bad_disk(left, promises); !problem.empty())
+        findings.violations.push_back(problem + ": without " + block);
+    });
   }
   return findings;
 }

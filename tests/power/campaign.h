@@ -11,7 +11,8 @@ namespace lockstep::tests {
 /// What was tried, and what did not hold.
 struct Findings {
   int64_t moments = 0;                  // between two operations
-  int64_t states = 0;                   // that differ in what is on the disk, or in what was promised by then
+  int64_t states = 0;                   // that differ in what is on the disk
+  int64_t judgements = 0;               // of what recovery sees of them, and what was promised by then
   std::vector<std::string> violations;  // the first of each moment
   int64_t commits = 0;
 };

@@ -34,23 +34,30 @@ class Promises {
   const std::set<std::string>& damaged() const { return damaged_; }
   /// Files that are delivered.
   const Files& delivered() const { return delivered_; }
+  /// The run folder's model: always a whole one, and never none again once it was published.
+  std::string model() const { return run_ + "/model.safetensors"; }
+  bool is_whole_model(const std::string& bytes) const { return models_.contains(bytes); }
+  bool holds_a_model() const { return holds_a_model_; }
   /// Changes with the promises.
   int version() const { return version_; }
 
  private:
+  void note_model(const std::string& path, const Disk& disk);
   void note_version(const std::string& folder, const Disk& disk);
   void note_mark(const std::string& word, const std::string& path, const Disk& disk);
 
   std::string run_;
   std::optional<Age> newest_;
   std::map<std::string, Files> files_;
-  std::set<std::string> pinned_, damaged_;
+  std::set<std::string> pinned_, damaged_, models_;
+  bool holds_a_model_ = false;
   Files delivered_;
   int version_ = 0;
 };
 
 /// The record with a mark "committed" at each moment at which a checkpoint is promised to stay: when the run folder is
-/// flushed after the checkpoint got its name. docs/checkpoints.md, "How one is written".
+/// flushed after the checkpoint got its name. docs/checkpoints.md, "How one is written". Likewise "published" for the
+/// model: docs/decisions/one-owner-of-the-output.md.
 Record with_commits(const Record& record, const std::string& run_folder);
 
 /// Whether the operation gives a finished folder of `run_folder` the name of a checkpoint.
