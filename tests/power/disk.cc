@@ -43,6 +43,7 @@ int Disk::new_node(bool is_folder) {
 }
 
 std::optional<int> Disk::find(const std::string& path) const {
+  if (path == ".") return 0;
   const auto place = place_of(path);
   return place ? node_at(*place) : std::nullopt;
 }

@@ -76,6 +76,7 @@ class PowerLoss : public tests::CheckpointJob {
     train_in(recording, 1, "--max_steps 9", kSlowly);
     recording.user("touch", run + "/checkpoint-3/pinned");
     recording.mark("pinned", run + "/checkpoint-3");
+    recording.mark("damaging", run + "/checkpoint-6");
     recording.user("truncate -s 10", run + "/checkpoint-6/manifest.json");
     recording.mark("damaged", run + "/checkpoint-6");
     train_in(recording, 1, "--max_steps 7 --overwrite_output_dir --save_total_limit 1", kSlowly);

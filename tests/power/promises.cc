@@ -32,12 +32,18 @@ Promises::Age age_of(const Promises::Files& files, const std::string& folder) {
 void Promises::observe(const Operation& operation, const Disk& disk) {
   if (publishes(operation, run_)) note_version(operation.other, disk);
   if (operation.kind == Kind::kRename && operation.other == model()) note_model(operation.other, disk);
+  if (!damaging_.empty()) note_damage(disk);
   if (operation.kind == Kind::kMark) note_mark(operation.bytes, operation.path, disk);
 }
 
 const Promises::Files* Promises::files_of(const std::string& manifest) const {
   const auto found = files_.find(manifest);
   return found == files_.end() ? nullptr : &found->second;
+}
+
+void Promises::note_damage(const Disk& disk) {
+  const std::string manifest = disk.seen().at(damaging_ + "/" + kManifestName)->bytes;
+  if (files_of(manifest) == nullptr && damaged_.insert(manifest).second) ++version_;
 }
 
 void Promises::note_model(const std::string& path, const Disk& disk) {
@@ -49,7 +55,6 @@ void Promises::note_model(const std::string& path, const Disk& disk) {
 void Promises::note_version(const std::string& folder, const Disk& disk) {
   const Files files = files_below(disk.seen(), folder);
   if (const auto manifest = files.find(kManifestName); manifest != files.end()) files_[manifest->second->bytes] = files;
-  damaged_.erase(folder);
   ++version_;
 }
 
@@ -57,7 +62,8 @@ void Promises::note_mark(const std::string& word, const std::string& path, const
   const Tree tree = disk.seen();
   if (word == "committed") newest_ = std::max(newest_.value_or(Age{}), age_of(files_below(tree, path), path));
   if (word == "pinned") pinned_.insert(tree.at(path + "/" + kManifestName)->bytes);
-  if (word == "damaged") damaged_.insert(path);
+  if (word == "damaging") damaging_ = path;
+  if (word == "damaged") damaging_.clear();
   if (word == "published") holds_a_model_ = true;
   if (word == "delivered") delivered_[path] = tree.at(path);
   if (word == "replacing") delivered_.erase(path);

@@ -30,8 +30,8 @@ class Promises {
   const Files* files_of(const std::string& manifest) const;
   /// Manifests of checkpoints that are to be kept, whatever their names.
   const std::set<std::string>& pinned() const { return pinned_; }
-  /// Checkpoints that somebody damaged, by name.
-  const std::set<std::string>& damaged() const { return damaged_; }
+  /// Whether this is a manifest that somebody damaged.
+  bool is_damaged(const std::string& manifest) const { return damaged_.contains(manifest); }
   /// Files that are delivered.
   const Files& delivered() const { return delivered_; }
   /// The run folder's model: always a whole one, and never none again once it was published.
@@ -42,11 +42,12 @@ class Promises {
   int version() const { return version_; }
 
  private:
+  void note_damage(const Disk& disk);
   void note_model(const std::string& path, const Disk& disk);
   void note_version(const std::string& folder, const Disk& disk);
   void note_mark(const std::string& word, const std::string& path, const Disk& disk);
 
-  std::string run_;
+  std::string run_, damaging_;
   std::optional<Age> newest_;
   std::map<std::string, Files> files_;
   std::set<std::string> pinned_, damaged_, models_;

@@ -38,7 +38,7 @@ std::string difference_to_what_was_written(const fs::path& folder, const Promise
 /// A half checkpoint must not be seen under a checkpoint's name, whether or not it would be taken.
 std::string damage_among(const std::vector<StoredCheckpoint>& stored, const Promises& promises) {
   for (const StoredCheckpoint& checkpoint : stored) {
-    if (promises.damaged().contains(promises.run_folder() + "/" + checkpoint.folder.filename().string())) continue;
+    if (promises.is_damaged(read_file(checkpoint.folder / kManifestName))) continue;
     if (auto difference = difference_to_what_was_written(checkpoint.folder, promises); !difference.empty())
       return "after the power loss " + difference;
   }
