@@ -51,12 +51,11 @@ class Moment {
   Moment(const Operation& operation, const Promises& promises, Recovery& recovery, Findings& findings)
       : operation_(operation), promises_(promises), recovery_(recovery), findings_(findings) {}
 
-  /// Nothing more is judged once something does not hold.
-  void judge(const Tree& left) {
-    if (!holds_) return;
+  /// False once something does not hold.
+  bool judge(const Tree& left) {
     const std::string problem = recovery_.problem_after(left, promises_);
-    holds_ = problem.empty();
-    if (!holds_) findings_.violations.push_back(problem + ", after: " + words_on(operation_) + words_on(left));
+    if (!problem.empty()) findings_.violations.push_back(problem + ", after: " + words_on(operation_) + words_on(left));
+    return problem.empty();
   }
 
  private:
@@ -64,7 +63,6 @@ class Moment {
   const Promises& promises_;
   Recovery& recovery_;
   Findings& findings_;
-  bool holds_ = true;
 };
 
 }  // namespace
@@ -86,7 +84,8 @@ Findings lose_power_everywhere(const Record& record, const std::string& run_fold
     Moment moment(operation, promises, recovery, findings);
     for_each_state(disk, samples, random, [&](const Tree& left) {
       states.insert(fingerprint(left));
-      if (judged.insert(fingerprint(left, static_cast<size_t>(promises.version()))).second) moment.judge(left);
+      const bool is_new = judged.insert(fingerprint(left, static_cast<size_t>(promises.version()))).second;
+      return !is_new || moment.judge(left);
     });
   }
   findings.states = std::ssize(states);

@@ -101,9 +101,10 @@ class PowerLoss : public tests::CheckpointJob {
     EXPECT_EQ(seen.size(), found);
   }
 
-  static Findings lose_power_in(const Record& record, const char* name) {
+  static Findings lose_power_in(const Record& record, const char* name, bool is_changed_record = false) {
     const auto begin = std::chrono::steady_clock::now();
-    Findings findings = tests::lose_power_everywhere(record, Recording::kRunFolder, 8 * tests::repetitions());
+    Findings findings =
+        tests::lose_power_everywhere(record, Recording::kRunFolder, 8 * tests::repetitions(), is_changed_record);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     std::printf("%s: %lld commits, %lld moments, %lld states, %lld judgements, %zu violations, %.1f s\n", name,
                 static_cast<long long>(findings.commits), static_cast<long long>(findings.moments),
@@ -117,9 +118,8 @@ class PowerLoss : public tests::CheckpointJob {
     EXPECT_EQ(findings.commits, commits);
     states_ += findings.states;
   }
-  static void expect_that_it_is_found(const Record& record, const std::string& words) {
-    const Findings findings = tests::lose_power_everywhere(record, Recording::kRunFolder, 8, true);
-    ASSERT_FALSE(findings.violations.empty());
+  static void expect_that_it_is_found(const Record& record, const char* name, const std::string& words) {
+    const Findings findings = lose_power_in(record, name, true);
     EXPECT_THAT(findings.violations, testing::Contains(HasSubstr(words)));
   }
 
@@ -153,23 +153,28 @@ TEST_F(PowerLoss, ALostBlockThatTheDiskHadPromisedIsSeen) {
 }
 
 TEST_F(PowerLoss, WithoutFlushesOfFilesIsFound) {
-  expect_that_it_is_found(tests::without_flushes_of_files(first_run()), "was committed, and");
+  expect_that_it_is_found(tests::without_flushes_of_files(first_run()), "without flushes of files",
+                          "was committed, and");
 }
 
 TEST_F(PowerLoss, WithoutFlushesOfFoldersIsFound) {
-  expect_that_it_is_found(tests::without_flushes_of_folders(first_run()), "was committed, and none is left");
+  expect_that_it_is_found(tests::without_flushes_of_folders(first_run()), "without flushes of folders",
+                          "was committed, and none is left");
 }
 
 TEST_F(PowerLoss, WithTheNameFirstIsFound) {
-  expect_that_it_is_found(tests::with_the_name_first(first_run(), Recording::kRunFolder), "the run would not start");
+  expect_that_it_is_found(tests::with_the_name_first(first_run(), Recording::kRunFolder), "with the name first",
+                          "the run would not start");
 }
 
 TEST_F(PowerLoss, WithTheManifestEarlyIsFound) {
-  expect_that_it_is_found(tests::with_the_manifest_early(first_run(), Recording::kRunFolder), "was committed, and");
+  expect_that_it_is_found(tests::with_the_manifest_early(first_run(), Recording::kRunFolder), "with the manifest early",
+                          "was committed, and");
 }
 
 TEST_F(PowerLoss, WithEveryRankRenamingIsFound) {
-  expect_that_it_is_found(tests::with_every_rank_renaming(first_run(), Recording::kRunFolder), "was committed, and");
+  expect_that_it_is_found(tests::with_every_rank_renaming(first_run(), Recording::kRunFolder),
+                          "with every rank renaming", "was committed, and");
 }
 
 TEST_F(PowerLoss, WithoutHashesIsFound) {
