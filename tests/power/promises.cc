@@ -32,8 +32,8 @@ Promises::Age age_of(const Promises::Files& files, const std::string& folder) {
 void Promises::observe(const Operation& operation, const Disk& disk) {
   if (publishes(operation, run_)) note_version(operation.other, disk);
   if (operation.kind == Kind::kRename && operation.other == model()) note_model(operation.other, disk);
-  if (!damaging_.empty()) note_damage(disk);
   if (operation.kind == Kind::kMark) note_mark(operation.bytes, operation.path, disk);
+  if (!damaging_.empty()) note_damage(disk);
 }
 
 const Promises::Files* Promises::files_of(const std::string& manifest) const {
@@ -41,9 +41,14 @@ const Promises::Files* Promises::files_of(const std::string& manifest) const {
   return found == files_.end() ? nullptr : &found->second;
 }
 
+bool Promises::is_damaged(const std::string& manifest) const {
+  return files_of(manifest) == nullptr &&
+         std::ranges::any_of(damaged_, [&](const auto& damaged) { return damaged.second.contains(manifest); });
+}
+
 void Promises::note_damage(const Disk& disk) {
   const std::string manifest = disk.seen().at(damaging_ + "/" + kManifestName)->bytes;
-  if (files_of(manifest) == nullptr && damaged_.insert(manifest).second) ++version_;
+  if (damaged_[damaging_].insert(manifest).second) ++version_;
 }
 
 void Promises::note_model(const std::string& path, const Disk& disk) {
@@ -60,6 +65,7 @@ void Promises::note_version(const std::string& folder, const Disk& disk) {
 
 void Promises::note_mark(const std::string& word, const std::string& path, const Disk& disk) {
   const Tree tree = disk.seen();
+  if (word == "committed") note_version(path, disk);
   if (word == "committed") newest_ = std::max(newest_.value_or(Age{}), age_of(files_below(tree, path), path));
   if (word == "pinned") pinned_.insert(tree.at(path + "/" + kManifestName)->bytes);
   if (word == "damaging") damaging_ = path;

@@ -30,8 +30,10 @@ class Promises {
   const Files* files_of(const std::string& manifest) const;
   /// Manifests of checkpoints that are to be kept, whatever their names.
   const std::set<std::string>& pinned() const { return pinned_; }
+  /// Of checkpoints that somebody damaged, the manifests that they may have: the sound one, and what became of it.
+  const std::map<std::string, std::set<std::string>>& damaged() const { return damaged_; }
   /// Whether this is a manifest that somebody damaged.
-  bool is_damaged(const std::string& manifest) const { return damaged_.contains(manifest); }
+  bool is_damaged(const std::string& manifest) const;
   /// Files that are delivered.
   const Files& delivered() const { return delivered_; }
   /// The run folder's model: always a whole one, and never none again once it was published.
@@ -50,7 +52,8 @@ class Promises {
   std::string run_, damaging_;
   std::optional<Age> newest_;
   std::map<std::string, Files> files_;
-  std::set<std::string> pinned_, damaged_, models_;
+  std::set<std::string> pinned_, models_;
+  std::map<std::string, std::set<std::string>> damaged_;
   bool holds_a_model_ = false;
   Files delivered_;
   int version_ = 0;

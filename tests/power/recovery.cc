@@ -45,14 +45,22 @@ std::string damage_among(const std::vector<StoredCheckpoint>& stored, const Prom
   return "";
 }
 
-std::string missing_pinned_one(const fs::path& run_folder, const Promises& promises) {
-  for (const std::string& manifest : promises.pinned()) {
-    const auto holds_it = [&](const fs::directory_entry& entry) {
-      return read_file(entry.path() / kManifestName) == manifest &&
-             difference_to_what_was_written(entry.path(), promises).empty();
-    };
-    if (std::none_of(fs::directory_iterator(run_folder), {}, holds_it)) return "a pinned checkpoint is lost";
-  }
+/// Whether a folder with one of these manifests is there, under whatever name, that is as `is_right` wants it.
+template <typename Test>
+bool is_there(const fs::path& run_folder, const std::set<std::string>& manifests, const Test& is_right) {
+  return std::any_of(fs::directory_iterator(run_folder), {}, [&](const fs::directory_entry& entry) {
+    return manifests.contains(read_file(entry.path() / kManifestName)) && is_right(entry.path());
+  });
+}
+
+/// Pinned and damaged checkpoints are never removed.
+std::string missing_kept_one(const fs::path& run_folder, const Promises& promises) {
+  for (const std::string& manifest : promises.pinned())
+    if (!is_there(run_folder, {manifest},
+                  [&](const fs::path& found) { return difference_to_what_was_written(found, promises).empty(); }))
+      return "a pinned checkpoint is lost";
+  for (const auto& [name, manifests] : promises.damaged())
+    if (!is_there(run_folder, manifests, [](const fs::path&) { return true; })) return "a damaged checkpoint is lost";
   return "";
 }
 
@@ -223,7 +231,7 @@ std::string Recovery::judge(const Promises& promises) const {
   if (auto missing = missing_delivery(state_, promises); !missing.empty()) return missing;
   if (auto problem = problem_with_the_model(state_, promises); !problem.empty()) return problem;
   if (start == nullptr) return "";
-  if (auto missing = missing_pinned_one(run_folder, promises); !missing.empty()) return missing;
+  if (auto missing = missing_kept_one(run_folder, promises); !missing.empty()) return missing;
   return problem_of_going_on(*start, run_folder);
 }
 
