@@ -196,6 +196,21 @@ TEST_F(PowerLoss, WithEveryRankRenamingIsFound) {
                           "with every rank renaming", "was committed, and");
 }
 
+TEST_F(PowerLoss, WithoutAFlushOfTheModelIsFound) {
+  expect_that_it_is_found(tests::without_flushes_of_the_model(first_.get()), "without a flush of the model",
+                          "the model is not a whole one");
+}
+
+TEST_F(PowerLoss, WithoutPinnedOnesIsFound) {
+  expect_that_it_is_found(tests::with_removal_instead_of(".pinned-", over_kept_ones_.get(), Recording::kRunFolder),
+                          "without pinned ones", "a pinned checkpoint is lost");
+}
+
+TEST_F(PowerLoss, WithoutDamagedOnesIsFound) {
+  expect_that_it_is_found(tests::with_removal_instead_of(".damaged-", over_kept_ones_.get(), Recording::kRunFolder),
+                          "without damaged ones", "a damaged checkpoint is lost");
+}
+
 TEST_F(PowerLoss, WithoutHashesIsFound) {
   const Findings findings = tests::lose_each_committed_block(first_.get(), Recording::kRunFolder, false);
   EXPECT_THAT(findings.violations, testing::Contains(HasSubstr(".safetensors is not what was written")));
