@@ -135,7 +135,7 @@ class PowerLoss : public tests::CheckpointJob {
     const Findings findings = lose_power_in(record, name);
     EXPECT_THAT(findings.violations, IsEmpty());
     EXPECT_EQ(findings.commits, commits);
-    EXPECT_GT(findings.states, 5000);
+    EXPECT_GT(findings.states, 4000);
   }
   static void expect_that_it_is_found(const Record& record, const char* name, const std::string& words) {
     const Findings findings = lose_power_in(record, name, true);

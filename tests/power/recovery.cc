@@ -113,17 +113,6 @@ Tree tree_of(const fs::path& root, const std::unordered_map<ino_t, Content>& con
   return tree;
 }
 
-/// Of what recovery looks at: not the logs and reports beside the checkpoints.
-size_t fingerprint_for_recovery(const Tree& tree, const Promises& promises) {
-  Tree looked_at;
-  const std::string run = promises.run_folder() + "/";
-  for (const auto& [path, content] : tree)
-    if (!path.starts_with(run) || path.find('/', run.size()) != std::string::npos || path == promises.model() ||
-        path == run + "owner.json")
-      looked_at.emplace_hint(looked_at.end(), path, content);
-  return fingerprint(looked_at, static_cast<size_t>(promises.version()));
-}
-
 }  // namespace
 
 size_t fingerprint(const Tree& tree, size_t more) {
@@ -137,6 +126,16 @@ size_t fingerprint(const Tree& tree, size_t more) {
     mix(content ? content->identity : 0);
   }
   return hash;
+}
+
+Tree looked_at(const Tree& tree, const std::string& run_folder) {
+  Tree part;
+  const std::string run = run_folder + "/";
+  const std::set<std::string> beside = {run + "model.safetensors", run + "owner.json"};
+  for (const auto& [path, content] : tree)
+    if (!path.starts_with(run) || path.find('/', run.size()) != std::string::npos || beside.contains(path))
+      part.emplace_hint(part.end(), path, content);
+  return part;
 }
 
 Recovery::Recovery(bool reads_hashes)
@@ -209,7 +208,8 @@ std::string Recovery::problem_after(const Tree& left, const Promises& promises) 
     const fs::path run_folder = path_of(promises.run_folder());
     if (fs::exists(run_folder)) remove_unfinished(run_folder);
     laid_out_ = tree_of(state_, contents_);
-    const auto [judgement, is_new] = judged_.try_emplace(fingerprint_for_recovery(laid_out_, promises));
+    const auto [judgement, is_new] = judged_.try_emplace(
+        fingerprint(looked_at(laid_out_, promises.run_folder()), static_cast<size_t>(promises.version())));
     if (is_new) judgement->second = judge(promises);
     if (is_new) laid_out_ = tree_of(state_, contents_);
     return judgement->second;
