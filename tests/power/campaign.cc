@@ -50,54 +50,64 @@ bool is_of_a_log(const Operation& operation, const std::map<uint64_t, std::strin
   return operation.kind == Operation::Kind::kWrite && paths.at(operation.file).ends_with("/metrics.jsonl");
 }
 
-/// The states that are left after one operation.
-class Moment {
- public:
-  Moment(const Operation& operation, const Promises& promises, Recovery& recovery, Findings& findings)
-      : operation_(operation), promises_(promises), recovery_(recovery), findings_(findings) {}
+bool is_a_moment(const Operation& operation) {
+  return operation.kind != Operation::Kind::kOpen;
+}
 
-  /// False once something does not hold.
-  bool judge(const Tree& left) {
-    const std::string problem = recovery_.problem_after(left, promises_);
-    if (!problem.empty()) findings_.violations.push_back(problem + ", after: " + words_on(operation_) + words_on(left));
-    return problem.empty();
+/// Tries the states of one moment after the other.
+class Campaign {
+ public:
+  Campaign(const std::string& run_folder, const Trial& trial) : trial_(trial), promises_(run_folder) {}
+
+  bool goes_on() const { return findings_.violations.size() < trial_.most_violations; }
+  void apply(const Operation& operation) {
+    disk_.apply(operation, trial_.is_changed_record);
+    promises_.observe(operation, disk_);
+    findings_.commits += is_committed(operation) ? 1 : 0;
+  }
+  void lose_power_after(const Operation& operation) {
+    ++findings_.moments;
+    for_each_state(disk_, trial_.samples, random_, [&](const Tree& left) {
+      const std::string problem = problem_of(left);
+      if (!problem.empty())
+        findings_.violations.push_back(problem + ", after: " + words_on(operation) + words_on(left));
+      return problem.empty();
+    });
+  }
+  Findings findings() {
+    findings_.states = std::ssize(states_);
+    findings_.judgements = recovery_.judgements();
+    return findings_;
   }
 
  private:
-  const Operation& operation_;
-  const Promises& promises_;
-  Recovery& recovery_;
-  Findings& findings_;
+  std::string problem_of(const Tree& left) {
+    const size_t state = fingerprint(left);
+    states_.insert(state);
+    return tried_.insert(mixed(state, promises_.version())).second ? recovery_.problem_after(left, promises_) : "";
+  }
+
+  Trial trial_;
+  Disk disk_;
+  Promises promises_;
+  Recovery recovery_;
+  Findings findings_;
+  std::mt19937 random_{1};
+  std::unordered_set<size_t> states_, tried_;  // tried_: each under the promises of its moment
 };
 
 }  // namespace
 
-Findings lose_power_everywhere(const Record& record, const std::string& run_folder, int samples,
-                               bool is_changed_record) {
-  Disk disk;
-  Promises promises(run_folder);
-  Recovery recovery;
-  Findings findings;
-  std::mt19937 random(1);
-  std::unordered_set<size_t> states, judged;
+Findings lose_power_everywhere(const Record& record, const std::string& run_folder, const Trial& trial) {
+  Campaign campaign(run_folder, trial);
   const auto paths = opened_paths(record);
   for (const Operation& operation : record) {
+    if (!campaign.goes_on()) break;
     if (is_of_a_log(operation, paths)) continue;
-    disk.apply(operation, is_changed_record);
-    promises.observe(operation, disk);
-    if (operation.kind == Operation::Kind::kOpen) continue;
-    ++findings.moments;
-    findings.commits += is_committed(operation) ? 1 : 0;
-    Moment moment(operation, promises, recovery, findings);
-    for_each_state(disk, samples, random, [&](const Tree& left) {
-      states.insert(fingerprint(left));
-      const bool is_new = judged.insert(fingerprint(left, static_cast<size_t>(promises.version()))).second;
-      return !is_new || moment.judge(left);
-    });
+    campaign.apply(operation);
+    if (is_a_moment(operation)) campaign.lose_power_after(operation);
   }
-  findings.states = std::ssize(states);
-  findings.judgements = recovery.judgements();
-  return findings;
+  return campaign.findings();
 }
 
 Findings lose_each_committed_block(const Record& record, const std::string& run_folder, bool reads_hashes) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,15 @@ struct Findings {
   int64_t commits = 0;
 };
 
-/// A power loss after each operation of a record, and before the first. `samples`: random states at each moment.
-Findings lose_power_everywhere(const Record& record, const std::string& run_folder, int samples,
-                               bool is_changed_record = false);
+/// How a record is tried.
+struct Trial {
+  int samples = 8;                    // random states at each moment
+  bool is_changed_record = false;     // what fails in it is left out
+  size_t most_violations = SIZE_MAX;  // after so many, the rest is left out
+};
+
+/// A power loss after each operation of a record.
+Findings lose_power_everywhere(const Record& record, const std::string& run_folder, const Trial& trial);
 
 /// A disk that has lost one block of a committed checkpoint that it said was written: each block of each.
 Findings lose_each_committed_block(const Record& record, const std::string& run_folder, bool reads_hashes);

@@ -9,7 +9,7 @@ namespace {
 
 using Fates = std::vector<Fate>;
 
-constexpr size_t kMostCombinations = 1024;
+constexpr size_t kMostCombinations = 512;
 constexpr size_t kPartners = 32;  // with which the newest change is lost
 constexpr size_t kNewest = 5;
 constexpr Fate kFates[] = {Fate::kKept, Fate::kLost, Fate::kTorn, Fate::kZeroed};

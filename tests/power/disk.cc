@@ -282,19 +282,26 @@ Content Disk::changed(const Content& before, const Change& change, Fate fate) co
   return after = content_of(std::move(whole));
 }
 
-Tree Disk::after_power_loss(std::vector<Fate>& fates) const {
-  std::map<int, Names> names;       // of folders with changes
-  std::map<int, Content> contents;  // of files with changes
+/// A later change of a name is not there without an earlier one.
+void Disk::lose_what_needs_lost_ones(std::vector<Fate>& fates) const {
   std::set<std::pair<int, std::string>> lost;
   for (size_t i = 0; i < changes_.size(); ++i) {
-    const Change& change = changes_[i];
-    if (std::ranges::any_of(change.names, [&](const auto& name) { return lost.contains({name.folder, name.name}); }))
+    const std::vector<NameChange>& names = changes_[i].names;
+    if (std::ranges::any_of(names, [&](const auto& name) { return lost.contains({name.folder, name.name}); }))
       fates[i] = Fate::kLost;
-    if (fates[i] == Fate::kLost) {
-      for (const NameChange& name : change.names)
-        lost.insert({name.folder, name.name});
-      continue;
-    }
+    if (fates[i] != Fate::kLost) continue;
+    for (const NameChange& name : names)
+      lost.insert({name.folder, name.name});
+  }
+}
+
+Tree Disk::after_power_loss(std::vector<Fate>& fates) const {
+  lose_what_needs_lost_ones(fates);
+  std::map<int, Names> names;       // of folders with changes
+  std::map<int, Content> contents;  // of files with changes
+  for (size_t i = 0; i < changes_.size(); ++i) {
+    const Change& change = changes_[i];
+    if (fates[i] == Fate::kLost) continue;
     for (const NameChange& name : change.names)
       put(names.try_emplace(name.folder, nodes_[static_cast<size_t>(name.folder)].kept_names).first->second, name.name,
           name.node);

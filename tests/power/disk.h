@@ -109,6 +109,7 @@ class Disk {
   void change_file(Change change);
   std::vector<bool> brought_by_flush_of(int node) const;
   void keep(const Change& change);
+  void lose_what_needs_lost_ones(std::vector<Fate>& fates) const;
   std::set<int> reachable() const;
   void forget_unreachable();
   Content changed(const Content& before, const Change& change, Fate fate) const;

@@ -118,27 +118,26 @@ class PowerLoss : public tests::CheckpointJob {
     EXPECT_EQ(seen.size(), found);
   }
 
-  static Findings lose_power_in(const Record& record, const char* name, bool is_changed_record = false) {
+  static Findings lose_power_in(const Record& record, const char* name, const tests::Trial& trial) {
     const auto begin = std::chrono::steady_clock::now();
-    Findings findings =
-        tests::lose_power_everywhere(record, Recording::kRunFolder, 8 * tests::repetitions(), is_changed_record);
+    Findings findings = tests::lose_power_everywhere(record, Recording::kRunFolder, trial);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     std::printf("%s: %lld commits, %lld moments, %lld states, %lld judgements, %zu violations, %.1f s\n", name,
                 static_cast<long long>(findings.commits), static_cast<long long>(findings.moments),
                 static_cast<long long>(findings.states), static_cast<long long>(findings.judgements),
                 findings.violations.size(), seconds.count());
-    if (is_changed_record && !findings.violations.empty())
+    if (!findings.violations.empty())
       std::printf("  %s\n", findings.violations[0].substr(0, findings.violations[0].find('\n')).c_str());
     return findings;
   }
   static void expect_nothing_lost(const Record& record, const char* name, int commits) {
-    const Findings findings = lose_power_in(record, name);
+    const Findings findings = lose_power_in(record, name, {.samples = 8 * tests::repetitions()});
     EXPECT_THAT(findings.violations, IsEmpty());
     EXPECT_EQ(findings.commits, commits);
     EXPECT_GT(findings.states, 4000);
   }
   static void expect_that_it_is_found(const Record& record, const char* name, const std::string& words) {
-    const Findings findings = lose_power_in(record, name, true);
+    const Findings findings = lose_power_in(record, name, {.is_changed_record = true, .most_violations = 20});
     EXPECT_THAT(findings.violations, testing::Contains(HasSubstr(words)));
   }
 

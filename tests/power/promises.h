@@ -41,7 +41,7 @@ class Promises {
   bool is_whole_model(const std::string& bytes) const { return models_.contains(bytes); }
   bool holds_a_model() const { return holds_a_model_; }
   /// Changes with the promises.
-  int version() const { return version_; }
+  size_t version() const { return version_; }
 
  private:
   void note_damage(const Disk& disk);
@@ -56,7 +56,7 @@ class Promises {
   std::map<std::string, std::set<std::string>> damaged_;
   bool holds_a_model_ = false;
   Files delivered_;
-  int version_ = 0;
+  size_t version_ = 0;
 };
 
 /// The record with a mark "committed" at each moment at which a checkpoint is promised to stay: when the run folder is

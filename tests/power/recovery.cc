@@ -113,29 +113,31 @@ Tree tree_of(const fs::path& root, const std::unordered_map<ino_t, Content>& con
   return tree;
 }
 
-}  // namespace
-
-size_t fingerprint(const Tree& tree, size_t more) {
-  size_t hash = more;
-  const auto mix = [&](size_t value) {
-    hash = (hash ^ value) * 0x9e3779b97f4a7c15;
-    hash ^= hash >> 32;
-  };
-  for (const auto& [path, content] : tree) {
-    mix(std::hash<std::string>{}(path));
-    mix(content ? content->identity : 0);
-  }
+template <typename Test>
+size_t fingerprint_of(const Tree& tree, const Test& counts) {
+  size_t hash = 0;
+  for (const auto& [path, content] : tree)
+    if (counts(path)) hash = mixed(mixed(hash, std::hash<std::string>{}(path)), content ? content->identity : 0);
   return hash;
 }
 
-Tree looked_at(const Tree& tree, const std::string& run_folder) {
-  Tree part;
-  const std::string run = run_folder + "/";
-  const std::set<std::string> beside = {run + "model.safetensors", run + "owner.json"};
-  for (const auto& [path, content] : tree)
-    if (!path.starts_with(run) || path.find('/', run.size()) != std::string::npos || beside.contains(path))
-      part.emplace_hint(part.end(), path, content);
-  return part;
+/// Of what recovery looks at: not the logs and reports beside the checkpoints.
+size_t fingerprint_for_recovery(const Tree& tree, const Promises& promises) {
+  const std::string run = promises.run_folder() + "/", owner = run + "owner.json", model = promises.model();
+  return fingerprint_of(tree, [&](const std::string& path) {
+    return !path.starts_with(run) || path.find('/', run.size()) != std::string::npos || path == owner || path == model;
+  });
+}
+
+}  // namespace
+
+size_t mixed(size_t hash, size_t value) {
+  hash = (hash ^ value) * 0x9e3779b97f4a7c15;
+  return hash ^ hash >> 32;
+}
+
+size_t fingerprint(const Tree& tree) {
+  return fingerprint_of(tree, [](const std::string&) { return true; });
 }
 
 Recovery::Recovery(bool reads_hashes)
@@ -156,8 +158,8 @@ void Recovery::lay_out(const Tree& left) {
       link_to(content, path_of(path));
     else
       fs::create_directory(path_of(path.substr(0, path.size() - 1)));
+    laid_out_.emplace(path, content);
   }
-  laid_out_ = left;
 }
 
 void Recovery::remove_what_differs(const Tree& left) {
@@ -208,8 +210,8 @@ std::string Recovery::problem_after(const Tree& left, const Promises& promises) 
     const fs::path run_folder = path_of(promises.run_folder());
     if (fs::exists(run_folder)) remove_unfinished(run_folder);
     laid_out_ = tree_of(state_, contents_);
-    const auto [judgement, is_new] = judged_.try_emplace(
-        fingerprint(looked_at(laid_out_, promises.run_folder()), static_cast<size_t>(promises.version())));
+    const auto [judgement, is_new] =
+        judged_.try_emplace(mixed(fingerprint_for_recovery(laid_out_, promises), promises.version()));
     if (is_new) judgement->second = judge(promises);
     if (is_new) laid_out_ = tree_of(state_, contents_);
     return judgement->second;

@@ -12,11 +12,10 @@
 
 namespace lockstep::tests {
 
-/// Of what is there. `more`: whatever else makes a difference.
-size_t fingerprint(const Tree& tree, size_t more = 0);
-
-/// What recovery looks at: not the logs and reports beside the checkpoints.
-Tree looked_at(const Tree& tree, const std::string& run_folder);
+/// Of what is there.
+size_t fingerprint(const Tree& tree);
+/// Of a fingerprint and whatever else makes a difference.
+size_t mixed(size_t hash, size_t value);
 
 /// Lays out what a power loss left as real files, and lets the program's own code find a checkpoint in them.
 class Recovery {
