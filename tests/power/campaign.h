@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,9 +19,9 @@ struct Findings {
 
 /// How a record is tried.
 struct Trial {
-  int samples = 8;                    // random states at each moment
-  bool is_changed_record = false;     // what fails in it is left out
-  size_t most_violations = SIZE_MAX;  // after so many, the rest is left out
+  int samples = 8;                 // random states at each moment
+  bool is_changed_record = false;  // what fails in it is left out
+  std::string sought;              // if there is something: five violations with these words are enough
 };
 
 /// A power loss after each operation of a record.
