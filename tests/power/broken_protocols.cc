@@ -11,12 +11,13 @@ namespace {
 
 using Kind = Operation::Kind;
 
-Record without_flushes(const Record& record, bool of_folders) {
+/// `of`: whether a path is one of those; folders end in "/".
+template <typename Test>
+Record without_flushes(const Record& record, const Test& of) {
   const auto paths = opened_paths(record);
   Record changed;
   for (const Operation& operation : record)
-    if (operation.kind != Kind::kFlush || paths.at(operation.file).ends_with('/') != of_folders)
-      changed.push_back(operation);
+    if (operation.kind != Kind::kFlush || !of(paths.at(operation.file))) changed.push_back(operation);
   return changed;
 }
 
@@ -31,7 +32,7 @@ Position first(Position begin, Position end, Kind kind, const std::string& path)
 void rename_in(Position begin, Position end, const std::string& from, const std::string& to) {
   for (; begin != end; ++begin)
     for (std::string* path : {&begin->path, &begin->other})
-      if (path->starts_with(from + "/")) *path = to + path->substr(from.size());
+      if (*path == from || path->starts_with(from + "/")) *path = to + path->substr(from.size());
 }
 
 /// For each checkpoint that was published by a plain rename: `change(unfinished, name, position of the rename)`.
@@ -47,11 +48,21 @@ Record changed_at_publications(Record record, const std::string& run_folder, con
 }  // namespace
 
 Record without_flushes_of_files(const Record& record) {
-  return without_flushes(record, false);
+  return without_flushes(record, [](const std::string& path) { return !path.ends_with('/'); });
 }
 
 Record without_flushes_of_folders(const Record& record) {
-  return without_flushes(record, true);
+  return without_flushes(record, [](const std::string& path) { return path.ends_with('/'); });
+}
+
+Record without_flushes_of_the_model(const Record& record) {
+  return without_flushes(record, [](const std::string& path) { return path.ends_with("/model.safetensors"); });
+}
+
+Record with_removal_instead_of(const std::string& suffix, Record record, const std::string& run_folder) {
+  for (Operation& operation : record)
+    if (operation.other.find(suffix) != std::string::npos) operation.other = run_folder + "/.checkpoint-0.removing-0";
+  return record;
 }
 
 Record with_the_name_first(const Record& record, const std::string& run_folder) {
@@ -72,10 +83,8 @@ Record with_the_manifest_early(const Record& record, const std::string& run_fold
         };
         const auto flush =
             std::find_if(std::make_reverse_iterator(rename), whole.rend(), is_flush_of_a_shard).base() - 1;
-        const Position manifest = first(flush, rename, Kind::kCreate, unfinished + "/" + kManifestName);
         const Position committed = first(rename, whole.end(), Kind::kMark, name);
-        const Position rest = std::rotate(flush, manifest, committed + 1);
-        rename_in(rest, committed + 1, unfinished, name);
+        std::rotate(flush, flush + 1, committed + 1);
       });
 }
 

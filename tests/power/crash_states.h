@@ -8,9 +8,11 @@
 
 namespace lockstep::tests {
 
-/// Calls `visit` with each state that is tried of what a power loss at this moment may leave, none twice. Where there
-/// are few, that is all of them. Else: all changes kept, or lost; each one alone lost, torn, zeroed or kept; the first
-/// N kept, as a journal would; names without bytes and bytes without names; each two lost; and `samples` random ones.
-void for_each_state(const Disk& disk, int samples, std::mt19937& random, const std::function<void(const Tree&)>& visit);
+/// Calls `visit` with states that a power loss at this moment may leave, until it answers false or all are done. Where
+/// there are at most 512, these are all. Else: all changes kept, or lost; names without bytes and bytes without names;
+/// each change alone lost, torn, zeroed or kept; the first N kept, as a journal would; the newest lost with each one of
+/// the 32 before it; the newest five kept or lost in all ways; and `samples` random ones. (Two older ones were the
+/// newest and another one some moments before.)
+void for_each_state(const Disk& disk, int samples, std::mt19937& random, const std::function<bool(const Tree&)>& visit);
 
 }  // namespace lockstep::tests

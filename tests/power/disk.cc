@@ -10,10 +10,17 @@ namespace {
 
 using Kind = Operation::Kind;
 constexpr int kNone = -1;
+constexpr uint64_t kPage = 4096;  // what a system's cache brings to a disk at a time
 
 void write_into(std::string& whole, uint64_t offset, std::string_view bytes) {
   if (whole.size() < offset + bytes.size()) whole.resize(offset + bytes.size());
   whole.replace(offset, bytes.size(), bytes);
+}
+
+std::string left_of(std::string bytes, Fate fate) {
+  if (fate == Fate::kTorn) bytes.resize(bytes.size() / 2);
+  if (fate == Fate::kZeroed) bytes.assign(bytes.size(), '\0');
+  return bytes;
 }
 
 void put(std::map<std::string, int>& names, const std::string& name, int node) {
@@ -31,11 +38,12 @@ Disk::Disk() {
 
 int Disk::new_node(bool is_folder) {
   nodes_.emplace_back().is_folder = is_folder;
-  nodes_.back().kept = pooled("");
+  nodes_.back().kept = nodes_.back().content = content_of("");
   return static_cast<int>(nodes_.size()) - 1;
 }
 
 std::optional<int> Disk::find(const std::string& path) const {
+  if (path == ".") return 0;
   const auto place = place_of(path);
   return place ? node_at(*place) : std::nullopt;
 }
@@ -56,6 +64,7 @@ std::optional<int> Disk::node_at(const Place& place) const {
 }
 
 void Disk::apply(const Operation& operation, bool lenient) {
+  outcomes_.clear();
   if (!try_apply(operation) && !lenient)
     throw std::runtime_error(
         "an operation that this disk does not allow: " + std::to_string(static_cast<uint32_t>(operation.kind)) + " " +
@@ -71,8 +80,9 @@ bool Disk::try_apply(const Operation& operation) {
     case Kind::kOpen:
       return open(operation);
     case Kind::kWrite:
+      return write(operation);
     case Kind::kResize:
-      return change_bytes(operation);
+      return resize(operation);
     case Kind::kFlush:
       return flush(operation.file);
     case Kind::kRemoveFolder:
@@ -138,22 +148,35 @@ bool Disk::link(const std::string& from, const std::string& to) {
   return true;
 }
 
-bool Disk::change_bytes(const Operation& operation) {
+bool Disk::write(const Operation& operation) {
+  const auto found = opened_.find(operation.file);
+  if (found == opened_.end()) return false;
+  for (uint64_t done = 0; done < operation.bytes.size();) {
+    Change change;
+    change.file = found->second;
+    change.offset = operation.number + done;
+    change.bytes = operation.bytes.substr(done, kPage - change.offset % kPage);
+    done += change.bytes.size();
+    change_file(std::move(change));
+  }
+  return true;
+}
+
+bool Disk::resize(const Operation& operation) {
   const auto found = opened_.find(operation.file);
   if (found == opened_.end()) return false;
   Change change;
   change.file = found->second;
-  std::string& bytes = nodes_[static_cast<size_t>(change.file)].bytes;
-  if (operation.kind == Kind::kResize) {
-    change.size = operation.number;
-    bytes.resize(operation.number);
-  } else {
-    change.offset = operation.number;
-    change.bytes = operation.bytes;
-    write_into(bytes, change.offset, change.bytes);
-  }
-  changes_.push_back(std::move(change));
+  change.size = operation.number;
+  change_file(std::move(change));
   return true;
+}
+
+void Disk::change_file(Change change) {
+  Content& content = nodes_[static_cast<size_t>(change.file)].content;
+  change.number = ++numbers_;
+  content = changed(content, change, Fate::kKept);
+  changes_.push_back(std::move(change));
 }
 
 void Disk::change_names(std::vector<NameChange> changes) {
@@ -161,54 +184,82 @@ void Disk::change_names(std::vector<NameChange> changes) {
     put(nodes_[static_cast<size_t>(change.folder)].names, change.name, change.node);
   Change change;
   change.names = std::move(changes);
+  change.number = ++numbers_;
   changes_.push_back(std::move(change));
-}
-
-Content Disk::pooled(std::string bytes) const {
-  Content& content = pool_[bytes];
-  if (!content) content = std::make_shared<const std::string>(std::move(bytes));
-  return content;
 }
 
 void Disk::keep(const Change& change) {
   for (const NameChange& name : change.names)
     put(nodes_[static_cast<size_t>(name.folder)].kept_names, name.name, name.node);
-  if (!change.is_of_bytes()) return;
+  if (!change.is_of_file()) return;
   Content& kept = nodes_[static_cast<size_t>(change.file)].kept;
-  kept = pooled(changed(*kept, change, Fate::kKept));
+  kept = changed(kept, change, Fate::kKept);
 }
 
-/// Brings to the disk what belongs to the file or folder, and what must be there before it.
-bool Disk::flush(uint64_t file) {
-  const auto found = opened_.find(file);
-  if (found == opened_.end()) return false;
-  std::vector<bool> is_kept(changes_.size());
-  std::set<std::pair<int, std::string>> needed;  // names whose earlier changes go along
+/// What belongs to the file or folder, and what must be there before it: earlier changes of the same names.
+std::vector<bool> Disk::brought_by_flush_of(int node) const {
+  std::vector<bool> brought(changes_.size());
+  std::set<std::pair<int, std::string>> needed;
   for (size_t i = changes_.size(); i-- > 0;) {
     const Change& change = changes_[i];
-    is_kept[i] = change.file == found->second || std::ranges::any_of(change.names, [&](const NameChange& name) {
-                   return name.folder == found->second || needed.contains({name.folder, name.name});
+    brought[i] = change.file == node || std::ranges::any_of(change.names, [&](const NameChange& name) {
+                   return name.folder == node || needed.contains({name.folder, name.name});
                  });
-    if (is_kept[i])
+    if (brought[i])
       for (const NameChange& name : change.names)
         needed.insert({name.folder, name.name});
   }
+  return brought;
+}
+
+bool Disk::flush(uint64_t file) {
+  const auto found = opened_.find(file);
+  if (found == opened_.end()) return false;
+  const std::vector<bool> brought = brought_by_flush_of(found->second);
   std::vector<Change> rest;
   for (size_t i = 0; i < changes_.size(); ++i)
-    if (is_kept[i])
+    if (brought[i])
       keep(changes_[i]);
     else
       rest.push_back(std::move(changes_[i]));
   changes_ = std::move(rest);
+  forget_unreachable();
   return true;
+}
+
+/// Nodes that have a name on the disk, or may have one after a power loss.
+std::set<int> Disk::reachable() const {
+  std::map<int, std::set<int>> inner;
+  for (const Change& change : changes_)
+    for (const NameChange& name : change.names)
+      inner[name.folder].insert(name.node);
+  std::set<int> found;
+  const std::function<void(int)> walk = [&](int node) {
+    if (node == kNone || !found.insert(node).second) return;
+    for (const auto& [name, below] : nodes_[static_cast<size_t>(node)].kept_names)
+      walk(below);
+    for (const int below : inner[node])
+      walk(below);
+  };
+  walk(0);
+  return found;
+}
+
+/// Of what was in a removed folder, nothing can be seen again.
+void Disk::forget_unreachable() {
+  const std::set<int> found = reachable();
+  std::erase_if(changes_, [&](const Change& change) {
+    return !found.contains(change.file) &&
+           std::ranges::none_of(change.names, [&](const NameChange& name) { return found.contains(name.folder); });
+  });
 }
 
 Tree Disk::seen() const {
   std::map<int, Names> names;
-  std::map<int, std::string> contents;
+  std::map<int, Content> contents;
   for (int node = 0; node < std::ssize(nodes_); ++node) {
     names[node] = nodes_[static_cast<size_t>(node)].names;
-    contents[node] = nodes_[static_cast<size_t>(node)].bytes;
+    contents[node] = nodes_[static_cast<size_t>(node)].content;
   }
   return tree_of(names, contents);
 }
@@ -216,53 +267,62 @@ Tree Disk::seen() const {
 std::vector<bool> Disk::changes() const {
   std::vector<bool> changes;
   for (const Change& change : changes_)
-    changes.push_back(change.is_of_bytes());
+    changes.push_back(change.is_of_file() && !change.size);
   return changes;
 }
 
-std::string Disk::changed(std::string whole, const Change& change, Fate fate) {
-  std::string bytes = change.bytes;
-  if (fate == Fate::kTorn) bytes.resize(bytes.size() / 2);
-  if (fate == Fate::kZeroed) bytes.assign(bytes.size(), '\0');
-  change.size ? whole.resize(*change.size) : write_into(whole, change.offset, bytes);
-  return whole;
+Content Disk::changed(const Content& before, const Change& change, Fate fate) const {
+  Content& after = outcomes_[{before->identity, change.number, fate}];
+  if (after) return after;
+  std::string whole = before->bytes;
+  if (change.size)
+    whole.resize(*change.size);
+  else
+    write_into(whole, change.offset, left_of(change.bytes, fate));
+  return after = content_of(std::move(whole));
+}
+
+/// A later change of a name is not there without an earlier one.
+void Disk::lose_what_needs_lost_ones(std::vector<Fate>& fates) const {
+  std::set<std::pair<int, std::string>> lost;
+  for (size_t i = 0; i < changes_.size(); ++i) {
+    const std::vector<NameChange>& names = changes_[i].names;
+    if (std::ranges::any_of(names, [&](const auto& name) { return lost.contains({name.folder, name.name}); }))
+      fates[i] = Fate::kLost;
+    if (fates[i] != Fate::kLost) continue;
+    for (const NameChange& name : names)
+      lost.insert({name.folder, name.name});
+  }
 }
 
 Tree Disk::after_power_loss(std::vector<Fate>& fates) const {
-  std::map<int, Names> names;           // of folders with changes
-  std::map<int, std::string> contents;  // of files with changes
-  std::set<std::pair<int, std::string>> lost;
+  lose_what_needs_lost_ones(fates);
+  std::map<int, Names> names;       // of folders with changes
+  std::map<int, Content> contents;  // of files with changes
   for (size_t i = 0; i < changes_.size(); ++i) {
     const Change& change = changes_[i];
-    if (std::ranges::any_of(change.names, [&](const auto& name) { return lost.contains({name.folder, name.name}); }))
-      fates[i] = Fate::kLost;
-    if (fates[i] == Fate::kLost) {
-      for (const NameChange& name : change.names)
-        lost.insert({name.folder, name.name});
-      continue;
-    }
+    if (fates[i] == Fate::kLost) continue;
     for (const NameChange& name : change.names)
       put(names.try_emplace(name.folder, nodes_[static_cast<size_t>(name.folder)].kept_names).first->second, name.name,
           name.node);
-    if (!change.is_of_bytes()) continue;
-    std::string& bytes =
-        contents.try_emplace(change.file, *nodes_[static_cast<size_t>(change.file)].kept).first->second;
-    bytes = changed(std::move(bytes), change, fates[i]);
+    if (!change.is_of_file()) continue;
+    Content& content = contents.try_emplace(change.file, nodes_[static_cast<size_t>(change.file)].kept).first->second;
+    content = changed(content, change, fates[i]);
   }
   return tree_of(names, contents);
 }
 
 /// The nodes that are not in `names` and `contents` are as they are on the disk.
-Tree Disk::tree_of(const std::map<int, Names>& names, const std::map<int, std::string>& contents) const {
+Tree Disk::tree_of(const std::map<int, Names>& names, const std::map<int, Content>& contents) const {
   Tree tree;
   const std::function<void(int, const std::string&)> walk = [&](int folder, const std::string& path) {
     const auto changed_names = names.find(folder);
     const Node& node = nodes_[static_cast<size_t>(folder)];
     for (const auto& [name, inner] : changed_names == names.end() ? node.kept_names : changed_names->second) {
       const Node& found = nodes_[static_cast<size_t>(inner)];
-      const auto bytes = contents.find(inner);
+      const auto content = contents.find(inner);
       if (!found.is_folder) {
-        tree[path + name] = bytes == contents.end() ? found.kept : pooled(bytes->second);
+        tree[path + name] = content == contents.end() ? found.kept : content->second;
         continue;
       }
       tree[path + name + "/"] = nullptr;

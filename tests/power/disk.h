@@ -1,20 +1,31 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
-#include <unordered_map>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "tests/power/operation.h"
 
 namespace lockstep::tests {
 
-/// The bytes of a file. Equal ones are one object.
-using Content = std::shared_ptr<const std::string>;
+/// The bytes of a file, and what tells them from others without a look at them: thousands of states share a few files.
+struct FileBytes {
+  explicit FileBytes(std::string whole) : bytes(std::move(whole)), identity(std::hash<std::string>{}(bytes)) {}
+  std::string bytes;
+  size_t identity;
+};
+using Content = std::shared_ptr<const FileBytes>;
+
+inline Content content_of(std::string bytes) {
+  return std::make_shared<const FileBytes>(std::move(bytes));
+}
 
 /// What a folder holds: folders end in "/" and have no content.
 using Tree = std::map<std::string, Content>;
@@ -32,6 +43,7 @@ enum class Fate : uint8_t {
 /// The rules are POSIX's and no file system's: fsync of a file brings its bytes to the disk, and fsync of a folder its
 /// list of names; neither does the other's work. Any part of the rest may be there after a power loss, in any order,
 /// except that what happened to one name happens to it in that order, and a rename is there as a whole or not at all.
+/// A write is as many changes as it touches pages of 4 KiB.
 class Disk {
  public:
   Disk();
@@ -42,7 +54,7 @@ class Disk {
 
   /// What programs see.
   Tree seen() const;
-  /// The changes that a power loss may undo, oldest first: whether each is one of bytes, which can be torn.
+  /// The changes that a power loss may undo, oldest first: whether each has bytes, which can be torn.
   std::vector<bool> changes() const;
   /// What is there after a power loss with that fate of each change. Fates that cannot be (a later change of a name
   /// without an earlier one) are made kLost.
@@ -52,9 +64,9 @@ class Disk {
   using Names = std::map<std::string, int>;
   struct Node {
     bool is_folder = false;
-    Names names;        // of a folder, as programs see them
-    std::string bytes;  // of a file, likewise
-    Names kept_names;   // on the disk
+    Names names;       // of a folder, as programs see them
+    Content content;   // of a file, likewise
+    Names kept_names;  // on the disk
     Content kept;
   };
   /// Of one name: to which node it leads from then on; -1: none.
@@ -69,8 +81,10 @@ class Disk {
     uint64_t offset = 0;
     std::string bytes;
     std::optional<uint64_t> size;  // of a change of length
-    bool is_of_bytes() const { return file >= 0; }
+    uint64_t number = 0;           // unique
+    bool is_of_file() const { return file >= 0; }
   };
+  using Outcome = std::tuple<size_t, uint64_t, Fate>;  // of bytes, by a change that had that fate
 
   struct Place {
     int folder;
@@ -88,18 +102,24 @@ class Disk {
   bool exchange(const std::string& a, const std::string& b);
   bool link(const std::string& from, const std::string& to);
   bool open(const Operation& operation);
-  bool change_bytes(const Operation& operation);
+  bool write(const Operation& operation);
+  bool resize(const Operation& operation);
   bool flush(uint64_t file);
   void change_names(std::vector<NameChange> changes);
+  void change_file(Change change);
+  std::vector<bool> brought_by_flush_of(int node) const;
   void keep(const Change& change);
-  static std::string changed(std::string whole, const Change& change, Fate fate);
-  Content pooled(std::string bytes) const;
-  Tree tree_of(const std::map<int, Names>& names, const std::map<int, std::string>& contents) const;
+  void lose_what_needs_lost_ones(std::vector<Fate>& fates) const;
+  std::set<int> reachable() const;
+  void forget_unreachable();
+  Content changed(const Content& before, const Change& change, Fate fate) const;
+  Tree tree_of(const std::map<int, Names>& names, const std::map<int, Content>& contents) const;
 
   std::vector<Node> nodes_;
   std::map<uint64_t, int> opened_;
   std::vector<Change> changes_;
-  mutable std::unordered_map<std::string, Content> pool_;
+  uint64_t numbers_ = 0;
+  mutable std::map<Outcome, Content> outcomes_;  // of this moment: many states share them
 };
 
 }  // namespace lockstep::tests

@@ -30,7 +30,7 @@ struct Operation {
   std::string bytes;
 };
 
-/// In the order in which they happened, all processes together. Paths are relative to the folder that was watched.
+/// In the order in which they happened, all processes together. Paths are relative to the folder that was watched, ".".
 using Record = std::vector<Operation>;
 
 /// What recorder.cc left in `file`.

@@ -81,7 +81,7 @@ std::string path_of_descriptor(int descriptor) {
   return size > 0 ? std::string(path.data(), static_cast<size_t>(size)) : "";
 }
 
-/// Relative to the root; "" for what lies elsewhere.
+/// Relative to the root, which is "."; "" for what lies elsewhere.
 std::string watched(const char* name, int folder = AT_FDCWD) {
   if (root().empty() || name == nullptr) return "";
   fs::path path = name;
@@ -89,6 +89,7 @@ std::string watched(const char* name, int folder = AT_FDCWD) {
     path = fs::path(folder == AT_FDCWD ? fs::current_path().string() : path_of_descriptor(folder)) / path;
   std::string text = path.lexically_normal().string();
   if (text.ends_with('/')) text.pop_back();
+  if (text == root()) return ".";
   if (!text.starts_with(root() + "/")) return "";
   return text.substr(root().size() + 1);
 }

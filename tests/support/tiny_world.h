@@ -15,10 +15,10 @@ namespace lockstep::tests {
 /// vocabulary, most pieces are in no batch.
 class TinyWorld {
  public:
-  explicit TinyWorld(int max_length = 48) {
+  explicit TinyWorld(int max_length = 48, const model::DistilBertConfig& shape = config()) {
     std::filesystem::create_directories(model_folder());
-    write_vocabulary();
-    model::DistilBert model(config(), "cpu");
+    write_vocabulary(shape.vocab_size);
+    model::DistilBert model(shape, "cpu");
     model.initialize(7, false);
     model::save_weights(model, model_folder());
     data::PrepareOptions options;
@@ -62,12 +62,12 @@ class TinyWorld {
   }
 
  private:
-  void write_vocabulary() const {
+  void write_vocabulary(int64_t size) const {
     std::ofstream vocabulary(model_folder() + "/vocab.txt");
     vocabulary << "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n.\n,\n!\n";
     for (char letter = 'a'; letter <= 'z'; ++letter)
       vocabulary << letter << "\n##" << letter << "\n";
-    for (int unused = 60; unused < kVocabulary; ++unused)
+    for (int64_t unused = 60; unused < size; ++unused)
       vocabulary << "[unused" << unused << "]\n";
   }
 
