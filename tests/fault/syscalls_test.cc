@@ -34,7 +34,7 @@ constexpr const char* kFileCalls =
     "openat|write|pwrite64|pwritev|writev|read|pread64|fsync|fdatasync|close|rename|renameat2|unlink|unlinkat|rmdir|"
     "link|mkdir|newfstatat|fstat|statfs|fallocate|ftruncate|getdents64|fcntl|lseek";
 /// What ends the main thread's part: it has made the folder, or found no room.
-const std::regex kAnnounced("\\n(mkdir\\(.* = |statfs\\(.*INJECTED).*");
+const std::regex kAnnounced("\\n(mkdir\\(.* = [-0-9]|statfs\\(.*INJECTED).*");
 const Part kParts[] = {{"shard-begin", 0}, {"shard-begin", 1}, {"commit-begin", 0}, {"announcing", 0}};
 
 struct Fault {
@@ -49,7 +49,7 @@ struct Fault {
 
 class Syscalls : public tests::Victim {
  protected:
-  Syscalls() : Victim(480) {}
+  Syscalls() : Victim(240) {}
 
   /// Shards of two blocks and a part: full blocks are written in another way than the rest.
   static void SetUpTestSuite() {

@@ -1,6 +1,8 @@
 #include "tests/fault/victim.h"
 
+#include <algorithm>
 #include <chrono>
+#include <set>
 
 #include <gmock/gmock.h>
 
@@ -37,6 +39,12 @@ std::string steps_in_metrics(const std::string& folder) {
 int64_t start_of(const std::string& output) {
   const size_t words = output.find("going on from "), step = output.find(": step ", words);
   return words == std::string::npos ? -1 : std::stoll(output.substr(step + 7));
+}
+
+/// In the middle of an exec a process has no arguments, and yet is there.
+bool has_ended(pid_t pid) {
+  const std::string state = SeenProcess(pid, "").status("State");
+  return state.empty() || state.starts_with("Z");
 }
 
 /// "" of a process that ended meanwhile, which reading tells by an exception.
@@ -150,18 +158,19 @@ void Victim::look() {
 }
 
 double Victim::watch_its_end(Background& job, bool is_hurt) {
-  size_t most = 0;
+  std::set<pid_t> seen;
   left_.clear();
   const auto begin = Clock::now();
   std::optional<Clock::time_point> first_loss;
   if (is_hurt) first_loss = begin;
-  for (size_t count = 1; count > 0 && seconds_since(begin) < kPatience;) {
+  for (bool is_left = true; is_left && seconds_since(begin) < kPatience;) {
     look();
-    count = processes().size();
-    most = std::max(most, count);
-    if (count < most && !first_loss) first_loss = Clock::now();
-    if (count == 0 && !job.has_ended()) count = 1;  // it has not begun
-    if (first_loss && left_.empty() && seconds_since(*first_loss) > kAllowedSeconds) left_ = what_they_do(processes());
+    const std::vector<SeenProcess> found = processes();
+    for (const SeenProcess& process : without_children(found))
+      seen.insert(process.pid);
+    if (!first_loss && std::ranges::any_of(seen, has_ended)) first_loss = Clock::now();
+    if (first_loss && left_.empty() && seconds_since(*first_loss) > kAllowedSeconds) left_ = what_they_do(found);
+    is_left = !found.empty() || !job.has_ended();  // at first it has not begun
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   return first_loss ? seconds_since(*first_loss) : 0;
