@@ -146,14 +146,18 @@ std::string results_text(const TrainInputs& in, const RunHistory& history, const
                            confusion_table(delivered->result.confusion, in.config.labels).c_str());
 }
 
+std::string checkpoints(int64_t count) {
+  return formatted("%lld checkpoint%s", static_cast<long long>(count), count == 1 ? "" : "s");
+}
+
 std::string words_on_saves(const SaveCounts& saves) {
   std::string text;
   if (saves.failed > 0)
-    text += formatted("warning: %lld checkpoints could not be written; the last of them: %s\n",
-                      static_cast<long long>(saves.failed), printable_text(saves.last_problem).c_str());
+    text += "warning: " + checkpoints(saves.failed) + " could not be written" +
+            (saves.failed == 1 ? ": " : "; the last of them: ") + printable_text(saves.last_problem) + "\n";
   if (saves.skipped > 0)
-    text += formatted("warning: %lld checkpoints were left out, since the one before was still being written\n",
-                      static_cast<long long>(saves.skipped));
+    text += "warning: " + checkpoints(saves.skipped) + (saves.skipped == 1 ? " was" : " were") +
+            " left out, since the one before was still being written\n";
   return text;
 }
 

@@ -114,7 +114,7 @@ TEST_F(CheckpointJob, AFailedSaveIsToldAndTheTrainingGoesOn) {
   const Outcome outcome = train(2, "", "LOCKSTEP_FAILPOINT=shard-flushed:1:1:full");
   EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr("no checkpoint of step 3: rank 1: "));
-  EXPECT_THAT(outcome.output, HasSubstr("1 checkpoints could not be written"));
+  EXPECT_THAT(outcome.output, HasSubstr("1 checkpoint could not be written: "));
   EXPECT_EQ(valid_ones().front().manifest->step, 14);
   expect_that_it_ends_as_if_unbroken();
 }

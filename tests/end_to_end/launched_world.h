@@ -67,7 +67,7 @@ class LaunchedWorld : public testing::Test {
     std::vector<SeenProcess> found;
     for (const SeenProcess& process : processes())
       if (process.is_mpirun()) found.push_back(process);
-    return found;
+    return without_children(found);
   }
   static bool all_are_gone(double seconds) {
     return becomes_true([] { return processes().empty(); }, seconds);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <exception>
 #include <functional>
 #include <random>
 #include <string>
@@ -32,16 +33,24 @@ class FaultRow {
   FaultRow(const FaultRow&) = delete;
   FaultRow& operator=(const FaultRow&) = delete;
 
+  const std::string& name() const { return name_; }
   int trials() const { return trials_; }
   uint64_t seed() const { return seed_; }
+  int violations() const { return violations_; }
   /// The longest counts.
   void took(double seconds) { longest_ = std::max(longest_, seconds); }
-  /// Runs a trial. It counts as a violation if anything in it fails.
+  /// Runs a trial. It counts as a violation if anything in it fails, or throws.
   void count(const std::function<void()>& trial) {
     const int before = failures();
-    trial();
+    bool throws = false;
+    try {
+      trial();
+    } catch (const std::exception& error) {
+      throws = true;
+      ADD_FAILURE() << error.what();
+    }
     ++counted_;
-    violations_ += failures() > before ? 1 : 0;
+    violations_ += throws || failures() > before ? 1 : 0;
   }
   /// `body` once for each seed; it counts its trials itself.
   void for_each_seed(const std::function<void(Random&)>& body) {

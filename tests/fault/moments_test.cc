@@ -46,7 +46,7 @@ class Moments : public tests::Victim {
     std::vector<SeenProcess> found;
     for (const SeenProcess& process : processes())
       if (!process.is_mpirun() && !process.is_rank()) found.push_back(process);
-    return found;
+    return without_children(found);
   }
 };
 

@@ -1,6 +1,10 @@
 #include "tests/fault/victim.h"
 
+#include <algorithm>
 #include <chrono>
+#include <set>
+
+#include <gmock/gmock.h>
 
 #include "nlohmann/json.hpp"
 
@@ -37,7 +41,46 @@ int64_t start_of(const std::string& output) {
   return words == std::string::npos ? -1 : std::stoll(output.substr(step + 7));
 }
 
+/// In the middle of an exec a process has no arguments, and yet is there.
+bool has_ended(pid_t pid) {
+  const std::string state = SeenProcess(pid, "").status("State");
+  return state.empty() || state.starts_with("Z");
+}
+
+/// "" of a process that ended meanwhile, which reading tells by an exception.
+std::string read_if_there(const fs::path& file) {
+  try {
+    return read_file(file);
+  } catch (const std::ios_base::failure&) {
+    return "";
+  }
+}
+
+/// Of each thread: its name, state, and where it is in the kernel; and how much the machine has to do.
+std::string what_they_do(const std::vector<SeenProcess>& processes) {
+  std::string text = "load " + read_file("/proc/loadavg") + read_if_there("/proc/pressure/io");
+  for (const SeenProcess& process : processes) {
+    text += std::to_string(process.pid) + " " + process.command.substr(0, 80) + "\n";
+    std::error_code gone;
+    for (const auto& thread : fs::directory_iterator("/proc/" + std::to_string(process.pid) + "/task", gone)) {
+      const std::string stat = read_if_there(thread.path() / "stat");
+      text += "  " + stat.substr(0, stat.find(')') + 3) + " " + read_if_there(thread.path() / "wchan") + "\n";
+    }
+  }
+  return text;
+}
+
 }  // namespace
+
+void Victim::SetUpTestSuite() {
+  LaunchedWorld::SetUpTestSuite();
+  hurry();
+}
+
+void Victim::hurry() {
+  setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 0);
+  setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
+}
 
 std::vector<std::string> Victim::command(const std::string& folder, const std::vector<std::string>& variables,
                                          const std::vector<std::string>& more) {
@@ -115,16 +158,19 @@ void Victim::look() {
 }
 
 double Victim::watch_its_end(Background& job, bool is_hurt) {
-  size_t most = 0;
+  std::set<pid_t> seen;
+  left_.clear();
   const auto begin = Clock::now();
   std::optional<Clock::time_point> first_loss;
   if (is_hurt) first_loss = begin;
-  for (size_t count = 1; count > 0 && seconds_since(begin) < kPatience;) {
+  for (bool is_left = true; is_left && seconds_since(begin) < kPatience;) {
     look();
-    count = processes().size();
-    most = std::max(most, count);
-    if (count < most && !first_loss) first_loss = Clock::now();
-    if (count == 0 && !job.has_ended()) count = 1;  // it has not begun
+    const std::vector<SeenProcess> found = processes();
+    for (const SeenProcess& process : without_children(found))
+      seen.insert(process.pid);
+    if (!first_loss && std::ranges::any_of(seen, has_ended)) first_loss = Clock::now();
+    if (first_loss && left_.empty() && seconds_since(*first_loss) > kAllowedSeconds) left_ = what_they_do(found);
+    is_left = !found.empty() || !job.has_ended();  // at first it has not begun
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   return first_loss ? seconds_since(*first_loss) : 0;
@@ -157,7 +203,7 @@ bool Victim::ends_by_a_kill(Background& job, bool is_hurt, const std::string& wo
   const double seconds = watch_its_end(job, is_hurt);
   if (job.exit_code() == kDone) return false;
   row.took(seconds);
-  EXPECT_LE(seconds, kAllowedSeconds) << "until nobody was left";
+  EXPECT_LE(seconds, kAllowedSeconds) << "until nobody was left\n" << left_;
   const std::string output = job.output();
   EXPECT_EQ(job.exit_code(), 128 + SIGKILL) << output;
   EXPECT_NE(output.find(words), std::string::npos) << output;
@@ -179,8 +225,14 @@ void Victim::expect_as_unbroken() {
   EXPECT_EQ(newest_step(), steps());
   EXPECT_EQ(read_file(run_folder() + "/model.safetensors") == unbroken().model, true);
   EXPECT_EQ(steps_in_metrics(run_folder()), unbroken().metrics);
+  EXPECT_THAT(leftovers(), testing::IsEmpty());
+}
+
+std::vector<fs::path> Victim::leftovers() {
+  std::vector<fs::path> hidden;
   for (const auto& entry : fs::directory_iterator(run_folder()))
-    EXPECT_FALSE(entry.path().filename().string().starts_with(".")) << entry.path();
+    if (entry.path().filename().string().starts_with(".")) hidden.push_back(entry.path());
+  return hidden;
 }
 
 }  // namespace lockstep::tests

@@ -30,6 +30,10 @@ class Victim : public LaunchedWorld {
 
   /// Of a run of so many steps.
   explicit Victim(int64_t steps) { steps_ = steps; }
+  static void SetUpTestSuite();
+  /// Sets mpirun's patience with the others once a rank was killed, else 1 s and most of a trial, to 0, and has ranks
+  /// that wait leave the cores to other rows. What the environment says otherwise holds.
+  static void hurry();
   void SetUp() override { begin_anew(); }
   /// An empty run folder, of which nothing was seen yet.
   void begin_anew();
@@ -62,11 +66,14 @@ class Victim : public LaunchedWorld {
   /// The run comes to the unbroken run's end.
   void expect_that_it_ends_as_if_unbroken();
   void expect_as_unbroken();
+  /// What is hidden in the run folder: unfinished, or not wholly removed.
+  static std::vector<std::filesystem::path> leftovers();
 
  private:
   inline static int64_t steps_ = 0;
   int64_t seen_ = 0;        // the newest step of which a checkpoint was in the folder
   int64_t began_from_ = 0;  // where the newest job has to go on
+  std::string left_;        // who was still there after kAllowedSeconds, and why
 };
 
 }  // namespace lockstep::tests

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -53,6 +54,18 @@ struct SeenProcess {
     return (std::strtoull(status(set).c_str(), nullptr, 16) >> (signal - 1) & 1) != 0;
   }
 };
+
+/// Without those that are between fork and exec, and look like their parents.
+inline std::vector<SeenProcess> without_children(std::vector<SeenProcess> processes) {
+  std::map<pid_t, std::string> commands;
+  for (const SeenProcess& process : processes)
+    commands[process.pid] = process.command;
+  std::erase_if(processes, [&](const SeenProcess& process) {
+    const auto parent = commands.find(std::atoi(process.status("PPid").c_str()));
+    return parent != commands.end() && parent->second == process.command;
+  });
+  return processes;
+}
 
 /// A process' arguments, each followed by a blank; "" if it ended meanwhile, which reading then tells by an exception.
 inline std::string command_in(const std::filesystem::path& process) {
