@@ -15,7 +15,8 @@ namespace lockstep::tests {
 /// vocabulary, most pieces are in no batch; a larger one makes larger files, and hardly slower steps.
 class TinyWorld {
  public:
-  explicit TinyWorld(int max_length = 48, const model::DistilBertConfig& shape = config()) {
+  explicit TinyWorld(int max_length = 48) : TinyWorld(max_length, config()) {}
+  TinyWorld(int max_length, const model::DistilBertConfig& shape) {
     std::filesystem::create_directories(model_folder());
     write_vocabulary(shape.vocab_size);
     model::DistilBert model(shape, "cpu");
