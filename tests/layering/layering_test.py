@@ -37,7 +37,7 @@ PLACES = (
      ("launcher/checkpoint_commands.cc", "launcher/commands.cc", "launcher/export_command.cc",
       "launcher/launch/launch_command.cc", "launcher/launch/slurm_submit.cc", "launcher/launch/supervisor.cc",
       "launcher/light_command.cc", "launcher/log.cc", "launcher/main.cc", "launcher/plan/plan_command.cc",
-      "launcher/predict_command.cc", "launcher/progress.cc")),
+      "launcher/predict_command.cc", "launcher/progress.cc", "launcher/verify_dataset.cc")),
 )
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 OUTPUT = re.compile(r"\bstd::(?:cout|cerr|clog|print|println)\b|\bspdlog::|(?<!\w)(?:printf|fprintf|puts|fputs|putchar|perror)\s*\(")
