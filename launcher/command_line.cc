@@ -103,7 +103,8 @@ std::string kind_in_words(const CLI::Option* option) {
 
 /// With what would have been right, which the library does not say: "Could not convert: --seed = x".
 std::string words_on(const CLI::ConversionError& error, const CLI::App& app) {
-  const std::string words = error.what(), lead = "Could not convert: ";
+  std::string words = error.what();
+  const std::string lead = "Could not convert: ";
   const size_t equals = words.find(" = ");
   if (!words.starts_with(lead) || equals == std::string::npos) return words;
   const std::string name = words.substr(lead.size(), equals - lead.size());
