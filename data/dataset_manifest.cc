@@ -143,7 +143,7 @@ DatasetManifest parse_dataset_manifest(std::string_view text, const std::string&
 }
 
 DatasetManifest load_manifest(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / "dataset.json";
+  const std::filesystem::path path = folder / kDatasetManifestName;
   if (!std::filesystem::exists(path))
     throw DataError(path.string() + ": cannot be opened, so " + folder.string() +
                     " is not a prepared data set; make one with: lockstep prepare");

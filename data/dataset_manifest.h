@@ -12,6 +12,7 @@
 namespace lockstep::data {
 
 inline constexpr int kDatasetSchemaVersion = 1;
+inline constexpr const char* kDatasetManifestName = "dataset.json";
 
 /// One HDF5 file of a split.
 struct ShardEntry {

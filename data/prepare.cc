@@ -66,7 +66,7 @@ class Preparation {
     write("validation", std::exchange(validation, {}));
     write("test", read("test"));
     describe();
-    write_file_atomically(staging_ / "dataset.json", to_json(report_.manifest));
+    write_file_atomically(staging_ / kDatasetManifestName, to_json(report_.manifest));
     staging.publish();
     return std::move(report_);
   }

@@ -8,17 +8,13 @@
 
 namespace lockstep::data {
 
-namespace {
-constexpr const char* kRemedy = "; copy the data set again, or prepare it again";
-}  // namespace
-
 void require_size(const std::filesystem::path& path, const ShardEntry& entry) {
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
-  if (error) throw DataError(path.string() + ": cannot be opened: " + error.message() + kRemedy);
+  if (error) throw DataError(path.string() + ": cannot be opened: " + error.message() + kShardRemedy);
   if (static_cast<int64_t>(size) != entry.bytes)
     throw DataError(path.string() + ": has " + std::to_string(size) + " bytes, the manifest says " +
-                    std::to_string(entry.bytes) + kRemedy);
+                    std::to_string(entry.bytes) + kShardRemedy);
 }
 
 std::string read_verified(const std::filesystem::path& path, const ShardEntry& entry) {
@@ -26,7 +22,7 @@ std::string read_verified(const std::filesystem::path& path, const ShardEntry& e
   const std::string found = sha256_of(bytes);
   if (found != entry.sha256)
     throw DataError(path.string() + ": is damaged: its sha256 is " + found + ", the manifest says " + entry.sha256 +
-                    kRemedy);
+                    kShardRemedy);
   return bytes;
 }
 

@@ -7,6 +7,9 @@
 
 namespace lockstep::data {
 
+/// How complaints about a shard end.
+inline constexpr const char* kShardRemedy = "; copy the data set again, or prepare it again";
+
 /// Throws DataError, which names `path`, unless the file has the length that the manifest says.
 void require_size(const std::filesystem::path& path, const ShardEntry& entry);
 

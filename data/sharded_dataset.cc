@@ -11,8 +11,6 @@
 namespace lockstep::data {
 namespace {
 
-constexpr const char* kRemedy = "; copy the data set again, or prepare it again";
-
 const SplitEntry& find_split(const DatasetManifest& manifest, const std::filesystem::path& folder,
                              const std::string& split) {
   if (const auto found = manifest.splits.find(split); found != manifest.splits.end()) return found->second;
@@ -42,7 +40,7 @@ ShardedDataset ShardedDataset::open(const std::filesystem::path& folder, const s
     const TokenShard shard = parse_token_shard(read_verified(path, file), path.string(), contract);
     if (std::ssize(shard.labels) != file.examples || std::ssize(shard.ids) != file.tokens)
       throw DataError(path.string() + ": holds " + std::to_string(shard.labels.size()) +
-                      " examples, the manifest says " + std::to_string(file.examples) + kRemedy);
+                      " examples, the manifest says " + std::to_string(file.examples) + kShardRemedy);
     const int64_t start = std::ssize(dataset.ids_);
     dataset.ids_.insert(dataset.ids_.end(), shard.ids.begin(), shard.ids.end());
     dataset.labels_.insert(dataset.labels_.end(), shard.labels.begin(), shard.labels.end());

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "data/dataset_manifest.h"
 #include "launcher/checkpoint/checkpoint_error.h"
 #include "launcher/checkpoint/store.h"
 #include "launcher/command_line.h"
@@ -95,7 +96,7 @@ int verify_command(const std::vector<std::string>& arguments) {
   const std::string folder =
       folder_from("verify", "Reads and checks the checkpoints of a run, or a data set.", kVerifyFooter,
                   (std::string(kRunMeaning) + ", or a folder that lockstep prepare wrote").c_str(), arguments);
-  if (fs::exists(fs::path(folder) / "dataset.json")) return verify_dataset(folder);
+  if (fs::exists(fs::path(folder) / data::kDatasetManifestName)) return verify_dataset(folder);
   const auto checkpoints = checkpoints_at(folder);
   if (checkpoints.empty()) throw CheckpointError("no checkpoints in " + folder);
   if (const int64_t damaged = print_verdicts(checkpoints, true, "valid"); damaged > 0)

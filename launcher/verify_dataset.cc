@@ -25,16 +25,22 @@ data::DatasetManifest manifest_of(const fs::path& folder) {
   }
 }
 
-/// What is wrong with each shard that is not as the manifest says.
+/// "" if the shard is as the manifest says.
+std::string problem_of(const fs::path& path, const data::ShardEntry& shard) {
+  try {
+    data::require_size(path, shard);
+    data::read_verified(path, shard);
+    return "";
+  } catch (const data::DataError& error) {
+    return error.what();
+  }
+}
+
 std::vector<std::string> problems_of(const fs::path& folder, const data::SplitEntry& split) {
   std::vector<std::string> problems;
   for (const data::ShardEntry& shard : split.shards)
-    try {
-      data::require_size(folder / shard.file, shard);
-      data::read_verified(folder / shard.file, shard);
-    } catch (const data::DataError& error) {
-      problems.push_back(error.what());
-    }
+    if (const std::string problem = problem_of(folder / shard.file, shard); !problem.empty())
+      problems.push_back(problem);
   return problems;
 }
 
