@@ -192,7 +192,9 @@ void CheckpointSaver::publish(const std::vector<FileReceipt>& receipts) {
   parse_manifest(text);  // what could not be read again is not published
   write_hashed(unfinished_ / kManifestName, text);
   failpoint("manifest-written");
-  publish_checkpoint(unfinished_, facts_.run_folder, place_.step, facts_.owner);
+  const PublishedCheckpoint published = publish_checkpoint(unfinished_, facts_.run_folder, place_.step, facts_.owner);
+  unfinished_.clear();  // what has that name now, if anything has, is an older checkpoint
+  settle(published);
 }
 
 void CheckpointSaver::remove_surplus() noexcept {

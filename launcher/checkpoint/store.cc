@@ -166,8 +166,8 @@ void remove_unfinished(const fs::path& run_folder) {
     if (!put_back(leftover)) fs::remove_all(leftover);
 }
 
-fs::path publish_checkpoint(const fs::path& unfinished, const fs::path& run_folder, int64_t step,
-                            const FolderOwner* owner) {
+PublishedCheckpoint publish_checkpoint(const fs::path& unfinished, const fs::path& run_folder, int64_t step,
+                                       const FolderOwner* owner) {
   fs::path target = run_folder / checkpoint_name(step);
   data::flush_to_disk(unfinished);
   failpoint("folder-flushed");
@@ -177,16 +177,16 @@ fs::path publish_checkpoint(const fs::path& unfinished, const fs::path& run_fold
   const bool is_removable = is_sound && !is_pinned(target);
   if (is_taken && !is_removable) keep_aside(target, is_sound ? "pinned" : "damaged");
   failpoint("before-rename");
-  fs::path old;
-  if (is_removable)
-    old = take_the_place_of(target, unfinished);
-  else
-    fs::rename(unfinished, target);
+  if (is_removable) return {target, take_the_place_of(target, unfinished)};
+  fs::rename(unfinished, target);
+  return {target, {}};
+}
+
+void settle(const PublishedCheckpoint& published) {
   failpoint("after-rename");
-  data::flush_to_disk(run_folder);
+  data::flush_to_disk(published.folder.parent_path());
   std::error_code leftover;  // the new one is committed; the rest of the old one is the next run's to remove
-  if (!old.empty()) fs::remove_all(old, leftover);
-  return target;
+  if (!published.replaced.empty()) fs::remove_all(published.replaced, leftover);
 }
 
 bool is_pinned(const fs::path& checkpoint) {

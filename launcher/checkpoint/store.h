@@ -41,13 +41,20 @@ std::filesystem::path make_unfinished(const std::filesystem::path& run_folder, i
 /// came to its name, gets its name back. For the holder of the run folder's lock.
 void remove_unfinished(const std::filesystem::path& run_folder);
 
-/// Makes a finished folder, whose files are flushed, the checkpoint of that step, for good: by rename. One that is
-/// there already is moved aside, and removed if it is sound and not pinned. Returns the checkpoint's folder. Throws
-/// std::system_error, and LockedError if `owner` has lost the run folder, or has in the last moment: a newer attempt's
-/// checkpoint keeps its name.
-std::filesystem::path publish_checkpoint(const std::filesystem::path& unfinished,
-                                         const std::filesystem::path& run_folder, int64_t step,
-                                         const FolderOwner* owner = nullptr);
+/// A checkpoint that has its name.
+struct PublishedCheckpoint {
+  std::filesystem::path folder;
+  std::filesystem::path replaced;  // the hidden name of the one that had it before; empty if there was none
+};
+
+/// Makes a finished folder, whose files are flushed, the checkpoint of that step, by rename. One that is there already
+/// is moved aside if it is damaged or pinned, or else replaced. Throws std::system_error, and LockedError if `owner`
+/// has lost the run folder, or has in the last moment: a newer attempt's checkpoint keeps its name.
+PublishedCheckpoint publish_checkpoint(const std::filesystem::path& unfinished, const std::filesystem::path& run_folder,
+                                       int64_t step, const FolderOwner* owner = nullptr);
+/// The name is for good, and then what was replaced is removed. Throws std::system_error if the disk does not take the
+/// name: what was replaced may then be what is found under it after a power loss, and is left to remove_unfinished().
+void settle(const PublishedCheckpoint& published);
 
 /// Whether somebody put a file "pinned" into it, so that it is never removed.
 bool is_pinned(const std::filesystem::path& checkpoint);

@@ -82,11 +82,8 @@ TEST_F(KillPoints, OfACommit) {
 TEST_F(KillPoints, WhileACheckpointTakesTheNameOfAnEarlierTrainings) {
   EXPECT_EQ(go_on({"LOCKSTEP_FAILPOINT=concluded:0:4:kill"})->exit_code(), 128 + SIGKILL);
   const size_t before = stored().size();
-  const std::vector<std::string> anew{"--overwrite_output_dir", "--resume_from_checkpoint", "never", "--save_steps",
-                                      std::to_string(newest_step())};
-  tests::Background job(command(run_folder(), {"LOCKSTEP_FAILPOINT=exchanged:0:1:kill"}, anew),
-                        world_->path("anew.txt"));
-  EXPECT_EQ(job.exit_code(), 128 + SIGKILL) << job.output();
+  const auto job = train_anew({"LOCKSTEP_FAILPOINT=exchanged:0:1:kill"});
+  EXPECT_EQ(job->exit_code(), 128 + SIGKILL) << job->output();
   EXPECT_EQ(stored().size(), before);
   EXPECT_EQ(stored().front().manifest->attempt, 2);
   expect_that_it_ends_as_if_unbroken();

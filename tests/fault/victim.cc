@@ -136,6 +136,12 @@ std::unique_ptr<Background> Victim::go_on(const std::vector<std::string>& variab
   return std::make_unique<Background>(command(run_folder(), variables, {}), world_->path(output));
 }
 
+std::unique_ptr<Background> Victim::train_anew(const std::vector<std::string>& variables) {
+  const std::vector<std::string> anew{"--overwrite_output_dir", "--resume_from_checkpoint", "never", "--save_steps",
+                                      std::to_string(newest_step())};
+  return std::make_unique<Background>(command(run_folder(), variables, anew), world_->path("anew.txt"));
+}
+
 std::optional<pid_t> Victim::process_of(int rank) {
   const std::string variable = "OMPI_COMM_WORLD_RANK=" + std::to_string(rank);
   for (const SeenProcess& process : ranks()) {

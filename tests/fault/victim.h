@@ -45,6 +45,8 @@ class Victim : public LaunchedWorld {
                                           const std::vector<std::string>& more);
   std::unique_ptr<Background> go_on(const std::vector<std::string>& variables = {},
                                     const std::string& output = "output.txt");
+  /// Another training in the same folder, whose first checkpoint is of the step of the newest one there.
+  static std::unique_ptr<Background> train_anew(const std::vector<std::string>& variables);
   /// The process of that rank, once MPI has made it one.
   static std::optional<pid_t> process_of(int rank);
 

@@ -51,7 +51,9 @@ fs::path write_checkpoint(const fs::path& run_folder, int64_t step, int world_si
   }
   manifest.files.push_back(write_hashed(folder / "trainer_state.json", "{}\n"));
   write_hashed(folder / kManifestName, to_text(manifest));
-  return publish_checkpoint(folder, run_folder, step);
+  const PublishedCheckpoint published = publish_checkpoint(folder, run_folder, step);
+  settle(published);
+  return published.folder;
 }
 
 std::string problem_of_all(const fs::path& folder) {

@@ -88,10 +88,11 @@ std::string problem_of_going_on(const StoredCheckpoint& from, const fs::path& ru
   for (const FileReceipt& file : manifest.files)
     write_hashed(unfinished / file.name, read_file(from.folder / file.name));
   write_hashed(unfinished / kManifestName, to_text(manifest));
-  const fs::path published = publish_checkpoint(unfinished, run_folder, manifest.step, &owner);
+  const PublishedCheckpoint published = publish_checkpoint(unfinished, run_folder, manifest.step, &owner);
+  settle(published);
   for (const fs::path& folder : surplus(list_checkpoints(run_folder), manifest.run, 1, -1))
     remove_checkpoint(folder);
-  const StoredCheckpoint next = read_checkpoint(published);
+  const StoredCheckpoint next = read_checkpoint(published.folder);
   return next.manifest && !problem_with(next, false) ? "" : "no next checkpoint can be written";
 }
 
