@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "data/atomic_file.h"
+#include "data/dataset_manifest.h"
 #include "data/error.h"
 
 namespace lockstep::data {
@@ -15,7 +16,7 @@ namespace fs = std::filesystem;
 
 bool belongs_to_a_data_set(const fs::path& file) {
   const std::string name = file.filename().string();
-  return name == "dataset.json" || (file.extension() == ".h5" && name.find("-of-") != std::string::npos);
+  return name == kDatasetManifestName || (file.extension() == ".h5" && name.find("-of-") != std::string::npos);
 }
 
 }  // namespace

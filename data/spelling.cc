@@ -27,9 +27,7 @@ size_t edits(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-}  // namespace
-
-std::string nearest(std::string_view word, std::span<const std::string> candidates) {
+std::string misspelt(std::string_view word, std::span<const std::string> candidates) {
   std::string best;
   size_t fewest = word.size() + 1;
   for (const std::string& candidate : candidates) {
@@ -38,6 +36,25 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
       best = candidate, fewest = distance;
   }
   return best;
+}
+
+/// Whether `part` ("epochs") is made of whole words of `name` ("num_train_epochs").
+bool has_words(std::string_view name, std::string_view part) {
+  const auto fenced = [](std::string_view text) { return std::string("_").append(text).append("_"); };
+  return fenced(name).find(fenced(part)) != std::string::npos;
+}
+
+std::string shorter_or_longer(std::string_view word, std::span<const std::string> candidates) {
+  const auto found = std::ranges::find_if(
+      candidates, [&](const std::string& name) { return has_words(name, word) || has_words(word, name); });
+  return found == candidates.end() ? "" : *found;
+}
+
+}  // namespace
+
+std::string nearest(std::string_view word, std::span<const std::string> candidates) {
+  const std::string found = misspelt(word, candidates);
+  return found.empty() ? shorter_or_longer(word, candidates) : found;
 }
 
 std::string listed(std::span<const std::string> names) {

@@ -6,8 +6,9 @@
 
 namespace lockstep::data {
 
-/// The one of `candidates` that `word` is most likely a misspelling of: fewest edits, case ignored; empty if even that
-/// one differs in more than half of its letters. What errors suggest.
+/// The one of `candidates` that `word` is most likely meant to be: of fewest edits, case ignored; if even that one
+/// differs in more than half of its letters, the first whose words, between '_', are among those of the other; else
+/// empty. What errors suggest.
 std::string nearest(std::string_view word, std::span<const std::string> candidates);
 
 /// "text, label, stars": what errors list.

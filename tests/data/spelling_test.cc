@@ -1,0 +1,28 @@
+#include "data/spelling.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace lockstep::data {
+namespace {
+
+const std::vector<std::string> kNames{"model", "output", "max_length", "num_train_epochs", "shards"};
+
+TEST(Nearest, IsTheOneOfFewestEdits) {
+  EXPECT_EQ(nearest("modle", kNames), "model");
+  EXPECT_EQ(nearest("MAX_LENGHT", kNames), "max_length");
+}
+
+TEST(Nearest, IsElseTheOneWithTheSameWords) {
+  EXPECT_EQ(nearest("model_name_or_path", kNames), "model");
+  EXPECT_EQ(nearest("epochs", kNames), "num_train_epochs");
+}
+
+TEST(Nearest, IsNoneWhereNothingIsAlike) {
+  EXPECT_EQ(nearest("zzzzzzzzzz", kNames), "");
+  EXPECT_EQ(nearest("remodelled_walls", kNames), "");
+}
+
+}  // namespace
+}  // namespace lockstep::data
