@@ -1,0 +1,97 @@
+// The inputs that fuzzing has kept (corpus/TARGET.txt), once more: through the ordinary build and its sanitizers, by
+// every `./check`. A broken promise ends the program with its words, and the test's name tells the target.
+#include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
+#include <ostream>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tests/support/process.h"
+
+// The targets' one function, by the names that CMakeLists.txt gives it.
+extern "C" {
+int fuzz_checkpoint_manifest(const uint8_t* bytes, size_t size);
+int fuzz_csv(const uint8_t* bytes, size_t size);
+int fuzz_dataset_manifest(const uint8_t* bytes, size_t size);
+int fuzz_jsonl(const uint8_t* bytes, size_t size);
+int fuzz_model_config(const uint8_t* bytes, size_t size);
+int fuzz_printable_text(const uint8_t* bytes, size_t size);
+int fuzz_safetensors(const uint8_t* bytes, size_t size);
+int fuzz_tar(const uint8_t* bytes, size_t size);
+int fuzz_tokenizer(const uint8_t* bytes, size_t size);
+int fuzz_tokenizer_folder(const uint8_t* bytes, size_t size);
+int fuzz_train_config(const uint8_t* bytes, size_t size);
+int fuzz_vocabulary(const uint8_t* bytes, size_t size);
+
+/// libFuzzer's, for the targets' own mutators: nothing is mutated here.
+size_t LLVMFuzzerMutate(uint8_t*, size_t size, size_t) {
+  return size;
+}
+}
+
+namespace lockstep {
+namespace {
+
+struct Target {
+  const char* name;
+  int (*run)(const uint8_t* bytes, size_t size);
+};
+
+/// For the tests' names.
+void PrintTo(const Target& target, std::ostream* out) {
+  *out << target.name;
+}
+
+const Target kTargets[] = {
+    {"checkpoint_manifest", fuzz_checkpoint_manifest},
+    {"csv", fuzz_csv},
+    {"dataset_manifest", fuzz_dataset_manifest},
+    {"jsonl", fuzz_jsonl},
+    {"model_config", fuzz_model_config},
+    {"printable_text", fuzz_printable_text},
+    {"safetensors", fuzz_safetensors},
+    {"tar", fuzz_tar},
+    {"tokenizer", fuzz_tokenizer},
+    {"tokenizer_folder", fuzz_tokenizer_folder},
+    {"train_config", fuzz_train_config},
+    {"vocabulary", fuzz_vocabulary},
+};
+
+std::vector<uint8_t> from_base64(const std::string& line) {
+  std::vector<uint8_t> bytes(line.size());
+  const int size = EVP_DecodeBlock(bytes.data(), reinterpret_cast<const uint8_t*>(line.data()),
+                                   static_cast<int>(line.size()));  // with the padding's zeros
+  EXPECT_GT(size, 0) << line;
+  bytes.resize(static_cast<size_t>(std::max(size, 0)));
+  return bytes;
+}
+
+std::vector<uint8_t> inflated(std::span<const uint8_t> deflated) {
+  std::vector<uint8_t> bytes(1 << 16);
+  uLongf size = bytes.size();
+  EXPECT_EQ(uncompress(bytes.data(), &size, deflated.data(), deflated.size()), Z_OK);
+  return {bytes.begin(), bytes.begin() + static_cast<int64_t>(size)};  // so that AddressSanitizer knows where it ends
+}
+
+class Corpus : public testing::TestWithParam<Target> {};
+
+TEST_P(Corpus, KeepsThePromises) {
+  std::ifstream lines(tests::environment("LOCKSTEP_SOURCE") + "/tests/fuzz/corpus/" + GetParam().name + ".txt");
+  int inputs = 0;
+  for (std::string line; std::getline(lines, line); ++inputs) {
+    const std::vector<uint8_t> input = inflated(from_base64(line));
+    GetParam().run(input.data(), input.size());
+  }
+  EXPECT_GE(inputs, 5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, Corpus, testing::ValuesIn(kTargets), [](const auto& target) { return target.param.name; });
+
+}  // namespace
+}  // namespace lockstep
