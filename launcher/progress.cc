@@ -70,7 +70,7 @@ std::string fitted(const std::string& line, size_t columns) {
   size_t shown = 0;
   for (size_t i = 0; i < line.size(); ++i) {
     const bool starts_character = (static_cast<unsigned char>(line[i]) & 0xC0) != 0x80;
-    if (starts_character && ++shown > columns) return line.substr(0, i);
+    if (starts_character && ++shown > columns) return line.substr(0, std::min(i, line.rfind(" | ", i)));
   }
   return line;
 }

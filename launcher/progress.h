@@ -16,7 +16,8 @@ ProgressStyle detect_progress_style();
 /// Removes the bar from the terminal, if one is drawn, so that a message can be printed.
 void clear_progress_line();
 
-/// `line` cut to `columns` of a terminal (one per character), so that redrawing it leaves nothing behind.
+/// `line` cut to `columns` of a terminal (one per character), so that redrawing it leaves nothing behind: where " | "
+/// stands, if it does, so that no number loses digits.
 std::string fitted(const std::string& line, size_t columns);
 
 /// "1:02:03" or "02:03".

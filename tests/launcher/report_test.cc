@@ -26,6 +26,13 @@ TEST(ProgressLine, IsCutToTheTerminalByCharactersNotBytes) {
   EXPECT_EQ(fitted("\u2501\u2501\u2500\u2500", 3), "\u2501\u2501\u2500");
 }
 
+TEST(ProgressLine, LosesWholePartsAndNotTheLastDigitsOfANumber) {
+  EXPECT_EQ(fitted("10 % | loss 0.5 | epoch 0.05", 28), "10 % | loss 0.5 | epoch 0.05");
+  EXPECT_EQ(fitted("10 % | loss 0.5 | epoch 0.05", 27), "10 % | loss 0.5");
+  EXPECT_EQ(fitted("10 % | loss 0.5 | epoch 0.05", 15), "10 % | loss 0.5");
+  EXPECT_EQ(fitted("10 % | loss 0.5 | epoch 0.05", 14), "10 %");
+}
+
 /// A run of two epochs whose first was the better one.
 class Report : public testing::Test {
  protected:
