@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/fuzz/target.h"
 #include "tests/support/process.h"
 
 // The targets' one function, by the names that CMakeLists.txt gives it.
@@ -28,11 +29,11 @@ int fuzz_tokenizer(const uint8_t* bytes, size_t size);
 int fuzz_tokenizer_folder(const uint8_t* bytes, size_t size);
 int fuzz_train_config(const uint8_t* bytes, size_t size);
 int fuzz_vocabulary(const uint8_t* bytes, size_t size);
-
-/// libFuzzer's, for the targets' own mutators: nothing is mutated here.
-size_t LLVMFuzzerMutate(uint8_t*, size_t size, size_t) {
-  return size;
 }
+
+/// For the targets' own mutators, which nobody calls here.
+size_t LLVMFuzzerMutate(uint8_t*, size_t size, size_t) {  // NOLINT(readability-identifier-naming)
+  return size;
 }
 
 namespace lockstep {
@@ -44,8 +45,8 @@ struct Target {
 };
 
 /// For the tests' names.
-void PrintTo(const Target& target, std::ostream* out) {
-  *out << target.name;
+std::ostream& operator<<(std::ostream& out, const Target& target) {
+  return out << target.name;
 }
 
 const Target kTargets[] = {

@@ -10,8 +10,6 @@
 
 using namespace lockstep;
 
-extern "C" size_t LLVMFuzzerMutate(uint8_t* bytes, size_t size, size_t most);
-
 namespace {
 
 constexpr size_t kLengthBytes = 8;
@@ -40,7 +38,7 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* bytes, size_t size, size_t mo
   if (seed % 4 != 1) after = largest_number({reinterpret_cast<char*>(header), length});
   after = std::min(after, most - kLengthBytes - length);
   std::memset(header + length, 0, after);
-  std::memcpy(header + length, data.data(), std::min(after, data.size()));
+  std::copy_n(data.begin(), std::min(after, data.size()), header + length);
   return kLengthBytes + length + after;
 }
 

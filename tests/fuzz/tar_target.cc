@@ -10,8 +10,6 @@
 
 using namespace lockstep;
 
-extern "C" size_t LLVMFuzzerMutate(uint8_t* bytes, size_t size, size_t most);
-
 namespace {
 
 constexpr size_t kBlock = 512, kSumAt = 148, kSumSize = 8;

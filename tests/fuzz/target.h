@@ -6,6 +6,9 @@
 #include <string>
 #include <string_view>
 
+/// libFuzzer's own mutation, for targets that have one around it.
+extern "C" size_t LLVMFuzzerMutate(uint8_t* bytes, size_t size, size_t most);  // NOLINT(readability-identifier-naming)
+
 namespace lockstep::fuzz {
 
 inline constexpr const char* kWhere = "file";  // how targets call their input
