@@ -14,6 +14,7 @@
 #include "reference_tokenizer.h"
 #include "small_corpus.h"
 #include "tar_builder.h"
+#include "tests/support/real_data.h"
 #include "tests/support/require.h"
 #include "tests/support/text.h"
 

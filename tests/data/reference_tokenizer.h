@@ -13,11 +13,6 @@ std::string python();
 bool python_has(const std::string& module);
 std::filesystem::path source_folder();
 
-/// The folder with the standard uncased vocabulary that the tests' Python has; empty if it has none.
-std::filesystem::path minilm_folder();
-/// LOCKSTEP_IMDB, or the archive in a usual place beside the source; empty if there is none.
-std::filesystem::path imdb_archive();
-
 /// Runs `$LOCKSTEP_PYTHON script arguments`, stderr into `errors`. Returns stdout; throws std::runtime_error with
 /// stderr if the script fails.
 std::string run_python(const std::string& script, const std::string& arguments, std::string* errors = nullptr);

