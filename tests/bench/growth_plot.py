@@ -36,7 +36,7 @@ def chart(quantity, by_size, left):
     for x, (size, median, least, most) in zip(place, points):
         parts.append(f'<line x1="{x:.0f}" y1="{height_of(least):.0f}" x2="{x:.0f}" y2="{height_of(most):.0f}" stroke="#06c"/>')
         parts.append(f'<circle cx="{x:.0f}" cy="{height_of(median):.0f}" r="3" fill="#06c"/>')
-        parts.append(text(x, HEIGHT - MARGIN + 16, f"{size}"))
+        parts.append(text(x, HEIGHT - MARGIN + 16, f"{size // 1000}k" if size >= 1000 else f"{size}"))
     return "\n".join(parts)
 
 
