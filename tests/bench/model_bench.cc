@@ -130,6 +130,15 @@ Rows4420 rows_of_layer(const benchmark::State& state) {
   return Rows4420(precision_of(state) == Precision::kBFloat16 ? at::kBFloat16 : at::kFloat);
 }
 
+/// Whether a part is done by plain tensor operations, as on devices: what it cost before it had kernels of its own.
+bool is_plain(const benchmark::State& state) {
+  return state.range(1) == 1;
+}
+void precisions_of_both(benchmark::internal::Benchmark* part) {
+  part->ArgNames({"bits", "plain"})->ArgsProduct({{32, 16}, {1, 0}});
+  part->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime();
+}
+
 /// Forward and backward of one layer's attention with dropout: two products of a head and five, by length squared.
 void attention(benchmark::State& state) {
   const Rows4420 rows = rows_of_layer(state);
@@ -145,13 +154,18 @@ void attention(benchmark::State& state) {
     squares += std::pow(static_cast<double>(rows.examples.length(i)), 2);
   const Mask mask = rows.mask(DropoutSite::kAttention);
   at::Tensor softmax;
+  const AttentionRows both = {rows.examples, rows.examples};
   measure(state, 0, 7 * 2e-9 * squares * static_cast<double>(config.dim), [&] {
-    attention.forward(parts(qkv), {rows.examples, rows.examples}, mask.place, context, softmax);
-    attention.backward(parts(qkv), context, d_context, softmax, {rows.examples, rows.examples}, mask.place,
-                       parts(d_qkv));
+    if (is_plain(state)) {
+      attention.forward_on_device(parts(qkv), both, mask.place, context);
+      attention.backward_on_device(parts(qkv), d_context, both, mask.place, parts(d_qkv));
+    } else {
+      attention.forward_on_host(parts(qkv), both, mask.place, context, softmax);
+      attention.backward_on_host(parts(qkv), context, d_context, softmax, both, mask.place, parts(d_qkv));
+    }
   });
 }
-BENCHMARK(attention)->ArgName("bits")->Arg(32)->Arg(16)->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime();
+BENCHMARK(attention)->Apply(precisions_of_both);
 
 /// Forward and backward of dropout, residual and LayerNorm after one layer's feed-forward.
 void residual_layer_norm(benchmark::State& state) {
@@ -160,29 +174,28 @@ void residual_layer_norm(benchmark::State& state) {
   NormState kept = {rows.of(384), {}, {}};
   const at::Tensor residual = rows.of(384);
   at::Tensor out, gradient = rows.of(384), branch;
+  const auto forward = is_plain(state) ? residual_norm_on_device : residual_norm_on_host;
+  const auto backward = is_plain(state) ? residual_norm_backward_on_device : residual_norm_backward_on_host;
   measure(state, 0, 0, [&] {
-    residual_norm(norm, kept, residual, rows.mask(DropoutSite::kFeedForward), out);
-    residual_norm_backward(norm, kept, rows.mask(DropoutSite::kFeedForward), gradient, branch, {});
+    forward(norm, kept, residual, rows.mask(DropoutSite::kFeedForward), out);
+    backward(norm, kept, rows.mask(DropoutSite::kFeedForward), gradient, branch, {});
   });
 }
-BENCHMARK(residual_layer_norm)
-    ->ArgName("bits")
-    ->Arg(32)
-    ->Arg(16)
-    ->Unit(benchmark::kMillisecond)
-    ->MeasureProcessCPUTime();
+BENCHMARK(residual_layer_norm)->Apply(precisions_of_both);
 
 /// Forward and backward of GELU in one layer's feed-forward.
 void gelu(benchmark::State& state) {
   const Rows4420 rows = rows_of_layer(state);
   const at::Tensor hidden = rows.of(1536), sums = at::zeros({1536});
   at::Tensor out, gradient = rows.of(1536);
+  const auto forward = is_plain(state) ? activate_on_device : activate_on_host;
+  const auto backward = is_plain(state) ? activate_backward_on_device : activate_backward_on_host;
   measure(state, 0, 0, [&] {
-    activate(Activation::kGelu, hidden, out);
-    activate_backward(Activation::kGelu, hidden, gradient, out, sums);
+    forward(Activation::kGelu, hidden, out);
+    backward(Activation::kGelu, hidden, gradient, out, sums);
   });
 }
-BENCHMARK(gelu)->ArgName("bits")->Arg(32)->Arg(16)->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime();
+BENCHMARK(gelu)->Apply(precisions_of_both);
 
 /// The draws of a million elements.
 void dropout_mask(benchmark::State& state) {
