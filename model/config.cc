@@ -4,6 +4,10 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
+#include <utility>
 
 #include "model/error.h"
 #include "model/json_file.h"
@@ -17,7 +21,7 @@ using nlohmann::json;
 constexpr int64_t kLargestSize = 1 << 24;
 constexpr int64_t kMostLayers = 1000;
 constexpr int64_t kMostLabels = 1 << 16;
-constexpr int64_t kMaxFileBytes = 1 << 20;
+constexpr int64_t kMaxFileBytes = 16 << 20;  // with the most labels it has 4 MB
 
 /// config.json with checked access: every complaint names the file and the key.
 class Reader {
@@ -133,11 +137,29 @@ void read_bert(const Reader& file, DistilBertConfig& config) {
   config.seq_classif_dropout = file.rate("classifier_dropout", config.seq_classif_dropout);
 }
 
+/// id2label and label2id, in the order of ids; of labels that are alike the last one has the name. Each access of
+/// ordered_json's own looks through all that is there, which takes minutes for as many labels as there may be.
+std::pair<nlohmann::ordered_json, nlohmann::ordered_json> names_and_ids(const std::vector<std::string>& labels) {
+  nlohmann::ordered_json::object_t names, ids;
+  std::unordered_map<std::string_view, size_t> places;  // in `ids`
+  for (size_t id = 0; id < labels.size(); ++id) {
+    names.emplace_back(std::to_string(id), labels[id]);
+    const auto [place, is_new] = places.try_emplace(labels[id], ids.size());
+    if (is_new)
+      ids.emplace_back(labels[id], id);
+    else
+      std::next(ids.begin(), static_cast<int64_t>(place->second))->second = id;
+  }
+  return {std::move(names), std::move(ids)};
+}
+
 std::string read_text(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file)
     throw ModelFileError(path.string() + ": cannot be opened; expected a Hugging Face model folder with a config.json");
-  std::string text(kMaxFileBytes + 1, '\0');
+  std::error_code unknown;  // of what is no plain file
+  const uintmax_t size = std::filesystem::file_size(path, unknown);
+  std::string text(std::min<uintmax_t>(size, kMaxFileBytes) + 1, '\0');
   file.read(text.data(), std::ssize(text));
   text.resize(static_cast<size_t>(file.gcount()));
   if (std::ssize(text) > kMaxFileBytes)
@@ -178,12 +200,7 @@ DistilBertConfig parse_config(std::string_view text, const std::string& where) {
 }
 
 std::string config_json(const DistilBertConfig& config) {
-  nlohmann::ordered_json id2label = nlohmann::ordered_json::object();
-  nlohmann::ordered_json label2id = nlohmann::ordered_json::object();
-  for (size_t id = 0; id < config.labels.size(); ++id) {
-    id2label[std::to_string(id)] = config.labels[id];
-    label2id[config.labels[id]] = id;
-  }
+  const auto [id2label, label2id] = names_and_ids(config.labels);
   const nlohmann::ordered_json object = {
       {"activation", config.activation == Activation::kGelu ? "gelu" : "relu"},
       {"architectures", {"DistilBertForSequenceClassification"}},

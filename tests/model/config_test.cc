@@ -45,6 +45,18 @@ TEST(Config, GivesBackWhatWasWritten) {
   EXPECT_EQ(back.labels, config.labels);
 }
 
+TEST(Config, OfTheMostLabelsIsWrittenInTimeAndReadAgain) {  // it took minutes, and was more than could be read
+  const DistilBertConfig config = config_of(R"({"model_type": "distilbert", "num_labels": 65536})");
+  EXPECT_EQ(config_of(config_json(config)).labels, config.labels);
+}
+
+TEST(Config, OfLabelsThatAreAlikeNamesTheLast) {
+  DistilBertConfig config;
+  config.labels = {"a", "b", "a"};
+  EXPECT_NE(config_json(config).find("\"a\": 2"), std::string::npos) << config_json(config);
+  EXPECT_EQ(config_of(config_json(config)).labels, config.labels);
+}
+
 TEST(Config, WithoutKeysIsDistilBertBaseWithTwoLabels) {
   const DistilBertConfig config = config_of(R"({"model_type": "distilbert"})");
   EXPECT_EQ(config.dim, 768);
@@ -110,8 +122,8 @@ TEST(Config, ThatAsksForMoreThanAnyModelHasIsRefused) {
   EXPECT_NE(complaint_about<ModelContractError>(labels).find("expected 1 to 65536"), std::string::npos);
   const std::string deep = R"({"model_type": "distilbert", "dim": )" + std::string(100'000, '[');
   EXPECT_NE(complaint_about<ModelFileError>(deep).find("nested more than 16 levels"), std::string::npos);
-  const std::string long_file = std::string(2 << 20, ' ') + "{}";
-  EXPECT_NE(complaint_about<ModelFileError>(long_file).find("more than 1048576 bytes"), std::string::npos);
+  const std::string long_file = std::string(17 << 20, ' ') + "{}";
+  EXPECT_NE(complaint_about<ModelFileError>(long_file).find("more than 16777216 bytes"), std::string::npos);
 }
 
 TEST(Config, ThatIsMissingIsNamed) {
