@@ -290,14 +290,13 @@ TEST_F(Slurm, OfAnArrayOnlyTheTaskThatStoppedIsQueuedAgain) {
 class LostNode : public Slurm {
  protected:
   /// A job on some of the three nodes, n2 among them, which that is taken from in mid-training; up to its end.
-  std::string run_and_lose_n2(const std::string& nodes) {
+  void run_and_lose_n2(const std::string& nodes) {
     const std::string job = submit(nodes + " --time=20 " + script("train.sbatch") + train() + " --hang_timeout 5");
     EXPECT_TRUE(becomes_true([&] { return fs::exists(run_ + "/checkpoint-50/manifest.json"); }, kPatience));
     EXPECT_EQ(tests::run("$CLUSTER_NODE stop n2").exit_code, 0);
     EXPECT_TRUE(comes_to(job, "COMPLETED"));
     EXPECT_THAT(words(), HasSubstr("preempted, or a node was lost: Slurm has queued the job again"));
     EXPECT_EQ(field(job, "NodeList"), "n[1,3]");
-    return job;
   }
   void TearDown() override {
     if (world_ == nullptr) return;
