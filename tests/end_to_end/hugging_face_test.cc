@@ -39,19 +39,19 @@ TEST(HuggingFace, PredictEqualsThePipelineOn300RealReviews) {
   LOCKSTEP_NEEDS("imdb", !imdb_archive().empty(), "aclImdb_v1.tar.gz was not found");
   const tests::TemporaryFolder folder;
   const std::string data = folder / "data", model = folder / "run";
-  const auto prepared =
-      tests::lockstep("prepare --imdb " + imdb_archive().string() + " --model " + minilm_folder().string() + " --output " + data);
+  const auto prepared = tests::lockstep("prepare --imdb " + imdb_archive().string() + " --model " +
+                                        minilm_folder().string() + " --output " + data);
   ASSERT_EQ(prepared.exit_code, 0) << prepared.output;
-  const auto trained = tests::mpirun(2, "train --model_name_or_path " + minilm_folder().string() + " --dataset " + data +
-                                            " --output_dir " + model +
+  const auto trained = tests::mpirun(2, "train --model_name_or_path " + minilm_folder().string() + " --dataset " +
+                                            data + " --output_dir " + model +
                                             " --max_train_samples 64 --global_batch_size 16 --max_seq_length 128 "
                                             "--num_train_epochs 1 --learning_rate 3e-4");
   ASSERT_EQ(trained.exit_code, 0) << trained.output;
 
   const std::string python = environment("LOCKSTEP_PYTHON"),
                     scripts = environment("LOCKSTEP_SOURCE") + "/tests/end_to_end/";
-  const auto texts = run(python + " " + scripts + "reviews.py " + imdb_archive().string() + " 300 " + (folder / "t.jsonl") +
-                         " " + (folder / "t.txt"));
+  const auto texts = run(python + " " + scripts + "reviews.py " + imdb_archive().string() + " 300 " +
+                         (folder / "t.jsonl") + " " + (folder / "t.txt"));
   ASSERT_EQ(texts.exit_code, 0) << texts.output;
   const auto reference = run(python + " " + scripts + "classify.py " + model + " " + (folder / "t.jsonl") + " " +
                              (folder / "theirs.jsonl"));
