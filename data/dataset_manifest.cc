@@ -10,6 +10,7 @@
 #include "data/atomic_file.h"
 #include "data/error.h"
 #include "data/json_text.h"
+#include "data/labels.h"
 #include "data/seal.h"
 #include "data/spelling.h"
 
@@ -84,6 +85,8 @@ std::vector<std::string> parse_labels(const Json& json) {
   }
   if (labels.size() < 2 || std::set(labels.begin(), labels.end()).size() != labels.size())
     fail("labels must be at least two different names");
+  if (std::ssize(labels) > kMostLabels)
+    fail("labels are " + std::to_string(labels.size()) + ", expected at most " + std::to_string(kMostLabels));
   return labels;
 }
 

@@ -155,6 +155,10 @@ void Preparation::learn_labels(const Reviews& train) {
   if (names.size() < 2)
     throw DataError(source_of("train").string() + ": all " + std::to_string(train.size()) +
                     " train texts have the label \"" + *names.begin() + "\"; a classifier needs at least two classes");
+  if (std::ssize(names) > kMostLabels)
+    throw DataError(source_of("train").string() + ": has " + std::to_string(names.size()) +
+                    " different labels, expected at most " + std::to_string(kMostLabels) +
+                    "; is the label column the right one?");
   report_.manifest.labels = order_labels(names);
   label_ids_ = label_ids(report_.manifest.labels);
 }

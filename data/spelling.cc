@@ -58,10 +58,11 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
 }
 
 std::string listed(std::span<const std::string> names) {
+  constexpr size_t kMost = 20;
   std::string list;
-  for (const std::string& name : names)
+  for (const std::string& name : names.first(std::min(names.size(), kMost)))
     list += (list.empty() ? "" : ", ") + name;
-  return list;
+  return names.size() <= kMost ? list : list + " and " + std::to_string(names.size() - kMost) + " more";
 }
 
 std::string excerpt(std::string_view text, size_t most) {

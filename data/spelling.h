@@ -11,7 +11,7 @@ namespace lockstep::data {
 /// empty. What errors suggest.
 std::string nearest(std::string_view word, std::span<const std::string> candidates);
 
-/// "text, label, stars": what errors list.
+/// "text, label, stars", of many the first twenty "and 5 more": what errors and reports list.
 std::string listed(std::span<const std::string> names);
 
 /// At most the first `most` bytes, cut at a character's end: what errors quote of a file.

@@ -1,5 +1,5 @@
-
 #include "data/prepare.h"
+#include "data/spelling.h"
 #include "launcher/command_line.h"
 #include "launcher/commands.h"
 #include "launcher/errors.h"
@@ -61,12 +61,12 @@ std::unique_ptr<CLI::App> make_prepare_app(data::PrepareOptions& o, std::string&
 
 void print_split(const std::string& name, const data::SplitEntry& split) {
   const double examples = static_cast<double>(std::max<int64_t>(1, split.examples));
-  std::string labels;
+  std::vector<std::string> labels;
   for (const auto& [label, count] : split.examples_per_label)
-    labels += (labels.empty() ? "" : ", ") + printable_text(label) + " " + std::to_string(count);
+    labels.push_back(printable_text(label) + " " + std::to_string(count));
   log_info(formatted("%-10s %8lld examples (%s), %lld tokens, %.1f on average, %.1f %% truncated", name.c_str(),
-                     static_cast<long long>(split.examples), labels.c_str(), static_cast<long long>(split.tokens),
-                     static_cast<double>(split.tokens) / examples,
+                     static_cast<long long>(split.examples), data::listed(labels).c_str(),
+                     static_cast<long long>(split.tokens), static_cast<double>(split.tokens) / examples,
                      100 * static_cast<double>(split.truncated) / examples));
 }
 

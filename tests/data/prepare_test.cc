@@ -10,6 +10,7 @@
 
 #include "data/atomic_file.h"
 #include "data/error.h"
+#include "data/labels.h"
 #include "data/sharded_dataset.h"
 #include "reference_tokenizer.h"
 #include "small_corpus.h"
@@ -128,6 +129,15 @@ TEST(Prepare, OneClassAndUnknownTestLabelAreRefused) {
       << unknown;
   EXPECT_THROW(prepare(corpus.csv("")), DataError);
   EXPECT_EQ(corpus.names(), "model test.csv train.csv");
+}
+
+TEST(Prepare, MoreLabelsThanAModelMayHaveAreRefused) {
+  std::string rows;
+  for (int i = 0; i <= data::kMostLabels; ++i)
+    rows += "a," + std::to_string(i) + "\n";
+  SmallCorpus corpus;
+  const auto error = message_of<DataError>([&] { prepare(corpus.csv(rows)); });
+  EXPECT_TRUE(contains(error, "train.csv: has 65537 different labels, expected at most 65536; is the label")) << error;
 }
 
 TEST(Prepare, ExistingDataSetIsKeptUnlessOverwritten) {

@@ -24,5 +24,11 @@ TEST(Nearest, IsNoneWhereNothingIsAlike) {
   EXPECT_EQ(nearest("remodelled_walls", kNames), "");
 }
 
+TEST(Listed, NamesTwentyAndCountsTheRest) {
+  EXPECT_EQ(listed(std::vector<std::string>{"a", "b"}), "a, b");
+  const std::string many = listed(std::vector<std::string>(65000, "a"));
+  EXPECT_EQ(many.substr(many.size() - 21), ", a, a and 64980 more");
+}
+
 }  // namespace
 }  // namespace lockstep::data
