@@ -1,9 +1,13 @@
 #include "launcher/results_table.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <functional>
 #include <numeric>
+#include <ranges>
 #include <sstream>
+#include <utility>
 
 #include "launcher/errors.h"
 #include "launcher/format.h"
@@ -55,6 +59,22 @@ PublishedResult parse_result(const std::string& line, int64_t* epoch, const std:
   return {numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]};
 }
 
+/// The cells off the diagonal with the largest counts, the first of equals.
+std::string most_frequent_confusions(const model::ConfusionMatrix& matrix, const std::vector<std::string>& labels) {
+  std::vector<std::pair<int64_t, int64_t>> wrong;
+  for (int64_t label = 0; label < matrix.classes(); ++label)
+    for (int64_t prediction = 0; prediction < matrix.classes(); ++prediction)
+      if (label != prediction && matrix.at(label, prediction) > 0) wrong.emplace_back(label, prediction);
+  const auto count = [&](const auto& cell) { return matrix.at(cell.first, cell.second); };
+  std::ranges::stable_sort(wrong, std::ranges::greater(), count);
+  std::string list = formatted("most frequent confusions of %zu classes, true as predicted:", labels.size());
+  for (const auto& cell : wrong | std::views::take(10))
+    list += formatted("\n%6lld  ", static_cast<long long>(count(cell))) +
+            printable_text(labels.at(static_cast<size_t>(cell.first))) + " as " +
+            printable_text(labels.at(static_cast<size_t>(cell.second)));
+  return list + "\n";
+}
+
 }  // namespace
 
 std::map<int64_t, PublishedResult> read_published_results(const std::filesystem::path& csv) {
@@ -84,6 +104,8 @@ std::string results_table(const std::string& heading, const std::vector<EvalReco
 }
 
 std::string confusion_table(const model::ConfusionMatrix& matrix, const std::vector<std::string>& labels) {
+  constexpr size_t kMostColumns = 20;
+  if (labels.size() > kMostColumns) return most_frequent_confusions(matrix, labels);
   size_t width = 9;
   for (const std::string& label : labels)
     width = std::max(width, printable_text(label).size());

@@ -21,7 +21,7 @@ std::map<int64_t, PublishedResult> read_published_results(const std::filesystem:
 std::string results_table(const std::string& heading, const std::vector<EvalRecord>& evaluations, int64_t best_step,
                           const std::map<int64_t, PublishedResult>& published);
 
-/// Rows: labels, columns: predictions.
+/// Rows: labels, columns: predictions. Of more than twenty classes only the ten most frequent confusions.
 std::string confusion_table(const model::ConfusionMatrix& matrix, const std::vector<std::string>& labels);
 
 /// "0.8833 (95 %: 0.8421-0.9149)".

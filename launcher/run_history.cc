@@ -40,12 +40,31 @@ nlohmann::json exact_json(const EpochRecord& r) {
           {"per_second", exact_json(r.per_second)}};
 }
 
+/// The cells that are not 0, as [place, count]: of many classes nearly all are, and a checkpoint holds every
+/// evaluation.
+nlohmann::json cells_of(const model::ConfusionMatrix& matrix) {
+  nlohmann::json cells = nlohmann::json::array();
+  for (size_t place = 0; place < matrix.counts().size(); ++place)
+    if (matrix.counts()[place] != 0) cells.push_back({place, matrix.counts()[place]});
+  return cells;
+}
+
+model::ConfusionMatrix matrix_of(int64_t classes, const nlohmann::json& cells) {
+  model::ConfusionMatrix matrix(classes);
+  for (const nlohmann::json& cell : cells) {
+    const size_t place = cell.at(0);
+    if (place >= matrix.counts().size()) throw std::invalid_argument("a confusion matrix of another size");
+    matrix.counts()[place] = cell.at(1);
+  }
+  return matrix;
+}
+
 nlohmann::json exact_json(const EvalRecord& r) {
   return {{"step", r.step},
           {"epoch", r.epoch},
           {"training_loss", r.training_loss},
           {"loss", r.result.loss},
-          {"confusion", std::vector<int64_t>(r.result.confusion.counts().begin(), r.result.confusion.counts().end())},
+          {"confusion", cells_of(r.result.confusion)},
           {"classes", r.result.confusion.classes()},
           {"seconds", r.result.seconds}};
 }
@@ -69,11 +88,7 @@ EpochRecord epoch_record_of(const nlohmann::json& json) {
 }
 
 EvalRecord eval_record_of(const nlohmann::json& json) {
-  EvalResult result{json.at("loss"), model::ConfusionMatrix(json.at("classes")), {}, json.at("seconds")};
-  const auto counts = json.at("confusion").get<std::vector<int64_t>>();
-  if (counts.size() != result.confusion.counts().size())
-    throw std::invalid_argument("a confusion matrix of another size");
-  std::copy(counts.begin(), counts.end(), result.confusion.counts().begin());
+  EvalResult result{json.at("loss"), matrix_of(json.at("classes"), json.at("confusion")), {}, json.at("seconds")};
   result.metrics = model::metrics_of(result.confusion);
   return {json.at("step"), json.at("epoch"), json.at("training_loss"), std::move(result)};
 }

@@ -1,3 +1,4 @@
+#include "launcher/format.h"
 #include "launcher/run_report.h"
 
 #include <gtest/gtest.h>
@@ -31,6 +32,36 @@ TEST(ProgressLine, LosesWholePartsAndNotTheLastDigitsOfANumber) {
   EXPECT_EQ(fitted("10 % | loss 0.5 | epoch 0.05", 27), "10 % | loss 0.5");
   EXPECT_EQ(fitted("10 % | loss 0.5 | epoch 0.05", 15), "10 % | loss 0.5");
   EXPECT_EQ(fitted("10 % | loss 0.5 | epoch 0.05", 14), "10 %");
+}
+
+model::ConfusionMatrix matrix_of_many_classes() {
+  model::ConfusionMatrix matrix(150);
+  for (int64_t label = 0; label < 150; ++label)
+    matrix.counts()[static_cast<size_t>(151 * label)] = 30;
+  matrix.counts()[3] = 2;          // 0 as 3
+  matrix.counts()[149 * 150] = 5;  // 149 as 0
+  return matrix;
+}
+
+TEST(ConfusionTable, OfManyClassesNamesTheMostFrequentConfusions) {
+  std::vector<std::string> labels;
+  for (int i = 0; i < 150; ++i)
+    labels.push_back(formatted("l%d", i));
+  EXPECT_EQ(confusion_table(matrix_of_many_classes(), labels),
+            "most frequent confusions of 150 classes, true as predicted:\n     5  l149 as l0\n     2  l0 as l3\n");
+}
+
+/// A checkpoint holds all evaluations, and is refused above 16 MiB.
+TEST(History, OfAnEvaluationOfManyClassesIsShort) {
+  RunHistory history({}), restored({});
+  EvalRecord record{1, 1.0, 0.5, EvalResult{0.1, matrix_of_many_classes(), {}, 1.0}};
+  record.result.metrics = model::metrics_of(record.result.confusion);
+  history.add(record);
+  EXPECT_LT(nlohmann::json(history.records()).dump().size(), 3000);
+  restored.restore(history.records());
+  const auto counts = restored.evaluations().front().result.confusion.counts();
+  EXPECT_EQ(std::vector(counts.begin(), counts.end()),
+            std::vector(record.result.confusion.counts().begin(), record.result.confusion.counts().end()));
 }
 
 /// A run of two epochs whose first was the better one.
