@@ -1,4 +1,3 @@
-#include "launcher/format.h"
 #include "launcher/run_report.h"
 
 #include <gtest/gtest.h>
@@ -6,6 +5,7 @@
 #include <fstream>
 
 #include "launcher/errors.h"
+#include "launcher/format.h"
 #include "launcher/progress.h"
 #include "launcher/results_table.h"
 #include "tests/support/process.h"
