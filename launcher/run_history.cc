@@ -49,12 +49,14 @@ nlohmann::json cells_of(const model::ConfusionMatrix& matrix) {
   return cells;
 }
 
+/// A plain number is the count of its own place: checkpoints had all cells before.
 model::ConfusionMatrix matrix_of(int64_t classes, const nlohmann::json& cells) {
   model::ConfusionMatrix matrix(classes);
-  for (const nlohmann::json& cell : cells) {
-    const size_t place = cell.at(0);
+  for (size_t i = 0; i < cells.size(); ++i) {
+    const bool is_pair = cells[i].is_array();
+    const size_t place = is_pair ? cells[i].at(0).get<size_t>() : i;
     if (place >= matrix.counts().size()) throw std::invalid_argument("a confusion matrix of another size");
-    matrix.counts()[place] = cell.at(1);
+    matrix.counts()[place] = is_pair ? cells[i].at(1) : cells[i];
   }
   return matrix;
 }

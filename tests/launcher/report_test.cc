@@ -64,6 +64,15 @@ TEST(History, OfAnEvaluationOfManyClassesIsShort) {
             std::vector(record.result.confusion.counts().begin(), record.result.confusion.counts().end()));
 }
 
+TEST(History, OfACheckpointThatHasAllCellsIsRead) {
+  RunHistory history({}), restored({});
+  history.add(EvalRecord{1, 1.0, 0.5, result_of_counts(0.1, 131, 0, 17, 133)});
+  nlohmann::json records = history.records();
+  records[0]["confusion"] = {131, 0, 17, 133};
+  restored.restore(records);
+  EXPECT_EQ(restored.records(), history.records());
+}
+
 /// A run of two epochs whose first was the better one.
 class Report : public testing::Test {
  protected:
