@@ -8,7 +8,7 @@
 
 namespace lockstep::data {
 
-/// As many as a model's config.json may name (model/config.cc): what is trained on more could not be read again.
+/// No more than a model's config.json may name: what is trained on more could not be read again.
 inline constexpr int64_t kMostLabels = 1 << 16;
 
 /// The class names in the order of their ids: by number if all are integers ("2" before "10"), else by their bytes, so

@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "data/labels.h"
 #include "data/sampler.h"
 #include "data/sha256.h"
 #include "launcher/errors.h"
@@ -10,6 +11,8 @@
 #include "launcher/model_folder.h"
 
 namespace lockstep {
+
+static_assert(data::kMostLabels <= model::kMostLabels, "a trained model must be one that can be read");
 
 namespace {
 

@@ -20,7 +20,6 @@ using nlohmann::json;
 /// Far above any real model, far below what makes the layout's products overflow.
 constexpr int64_t kLargestSize = 1 << 24;
 constexpr int64_t kMostLayers = 1000;
-constexpr int64_t kMostLabels = 1 << 16;
 constexpr int64_t kMaxFileBytes = 16 << 20;  // with the most labels it has 4 MB
 
 /// config.json with checked access: every complaint names the file and the key.

@@ -8,6 +8,9 @@
 
 namespace lockstep::model {
 
+/// That config.json may name.
+inline constexpr int64_t kMostLabels = 1 << 16;
+
 enum class Activation { kGelu, kRelu };  // kGelu is the exact one: x * (1 + erf(x / sqrt 2)) / 2
 
 /// Hugging Face's DistilBertConfig; defaults are distilbert-base-uncased's.
