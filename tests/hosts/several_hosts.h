@@ -44,11 +44,9 @@ class SeveralHosts : public testing::Test {
   static Outcome host(const std::string& arguments) { return run("$HOST " + arguments); }
   static Outcome on(const std::string& name, const std::string& command) { return host("on " + name + " " + command); }
 
-  static std::string train_of(const std::string& model, const std::string& dataset, const std::string& folder) {
-    return " train --model_name_or_path " + model + " --dataset " + dataset + " --output_dir " + folder;
-  }
   static std::string train(const std::string& folder, int steps) {
-    return train_of(world_->model_folder(), world_->dataset_folder(), folder) +
+    return " train --model_name_or_path " + world_->model_folder() + " --dataset " + world_->dataset_folder() +
+           " --output_dir " + folder +
            " --global_batch_size 24 --max_seq_length 48 --learning_rate 1e-3 --disable_tqdm --threads 1" +
            " --save_strategy steps --save_steps 50 --save_total_limit 3 --logging_steps 1 --hang_timeout 5 "
            "--max_steps " +

