@@ -16,20 +16,9 @@
 #include "tests/support/process.h"
 
 // The targets' one function, by the names that CMakeLists.txt gives it.
-extern "C" {
-int fuzz_checkpoint_manifest(const uint8_t* bytes, size_t size);
-int fuzz_csv(const uint8_t* bytes, size_t size);
-int fuzz_dataset_manifest(const uint8_t* bytes, size_t size);
-int fuzz_jsonl(const uint8_t* bytes, size_t size);
-int fuzz_model_config(const uint8_t* bytes, size_t size);
-int fuzz_printable_text(const uint8_t* bytes, size_t size);
-int fuzz_safetensors(const uint8_t* bytes, size_t size);
-int fuzz_tar(const uint8_t* bytes, size_t size);
-int fuzz_tokenizer(const uint8_t* bytes, size_t size);
-int fuzz_tokenizer_folder(const uint8_t* bytes, size_t size);
-int fuzz_train_config(const uint8_t* bytes, size_t size);
-int fuzz_vocabulary(const uint8_t* bytes, size_t size);
-}
+#define TARGET(name) extern "C" int fuzz_##name(const uint8_t* bytes, size_t size);
+#include "corpus_targets.inc"
+#undef TARGET
 
 /// For the targets' own mutators, which nobody calls here.
 size_t LLVMFuzzerMutate(uint8_t*, size_t size, size_t) {  // NOLINT(readability-identifier-naming)
@@ -50,18 +39,9 @@ std::ostream& operator<<(std::ostream& out, const Target& target) {
 }
 
 const Target kTargets[] = {
-    {"checkpoint_manifest", fuzz_checkpoint_manifest},
-    {"csv", fuzz_csv},
-    {"dataset_manifest", fuzz_dataset_manifest},
-    {"jsonl", fuzz_jsonl},
-    {"model_config", fuzz_model_config},
-    {"printable_text", fuzz_printable_text},
-    {"safetensors", fuzz_safetensors},
-    {"tar", fuzz_tar},
-    {"tokenizer", fuzz_tokenizer},
-    {"tokenizer_folder", fuzz_tokenizer_folder},
-    {"train_config", fuzz_train_config},
-    {"vocabulary", fuzz_vocabulary},
+#define TARGET(name) {#name, fuzz_##name},
+#include "corpus_targets.inc"
+#undef TARGET
 };
 
 std::vector<uint8_t> from_base64(const std::string& line) {
