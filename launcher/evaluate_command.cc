@@ -87,7 +87,7 @@ int evaluate_command(const std::vector<std::string>& arguments) {
   Progress progress(detect_progress_style(), "evaluating", static_cast<int64_t>(examples.size()), "examples");
   const EvalCounts counts =
       evaluate_part(model, dataset, examples, {options.batch_size, options.max_seq_length, 0, 1}, [&](int64_t done) {
-        progress.update(done, "");
+        progress.update(done);
         return true;
       });
   const EvalResult result = result_of(counts, progress.seconds());

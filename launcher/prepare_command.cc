@@ -97,7 +97,7 @@ int prepare_command(const std::vector<std::string>& arguments) {
       progress = std::make_unique<Progress>(style, split, total, "texts");
       shown = {split, total};
     }
-    progress->update(done, "");
+    progress->update(done);
   });
   progress.reset();
   print_report(report, options.output);

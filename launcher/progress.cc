@@ -41,6 +41,43 @@ size_t terminal_columns() {
   return size.ws_col > 1 ? size.ws_col : 80;
 }
 
+double share_of(const ProgressMoment& moment) {
+  return moment.total > 0 ? static_cast<double>(moment.done) / static_cast<double>(moment.total) : 0;
+}
+
+std::string bar_of(double share) {
+  constexpr int kWidth = 10;
+  const auto full = std::lround(share * kWidth);
+  std::string bar;
+  for (int i = 0; i < kWidth; ++i)
+    bar += i < full ? "━" : "─";
+  return bar;
+}
+
+std::string count_of(const ProgressMoment& moment) {
+  return formatted("%lld/%lld", static_cast<long long>(moment.done), static_cast<long long>(moment.total));
+}
+
+/// "02:03 < 04:06": gone and left.
+std::string times_of(const ProgressMoment& moment) {
+  const double share = share_of(moment);
+  const double left = share > 0 ? moment.seconds / share * (1 - share) : 0;
+  return format_duration(moment.seconds) + " < " + format_duration(left);
+}
+
+std::string with_details(const std::string& head, const std::string& details) {
+  return details.empty() ? head : head + " | " + details;
+}
+
+/// `bar` stands before the numbers.
+std::string full_line(const ProgressMoment& moment, const std::string& bar) {
+  if (moment.total <= 0)
+    return moment.what + formatted(" %lld ", static_cast<long long>(moment.done)) + moment.unit + " | " +
+           format_duration(moment.seconds);
+  const std::string numbers = formatted("%3.0f%% ", share_of(moment) * 100) + count_of(moment) + " " + moment.unit;
+  return with_details(moment.what + " " + bar + numbers + " | " + times_of(moment), moment.details.full);
+}
+
 bool is_terminal_name(const std::string& path) {
   return path.starts_with("/dev/pts/") || path.starts_with("/dev/tty") || path == "/dev/console";
 }
@@ -81,8 +118,19 @@ std::string format_duration(double seconds) {
   return total >= 3600 ? formatted("%lld:", total / 3600) + minutes : minutes;
 }
 
+std::string progress_line(const ProgressMoment& moment) {
+  return full_line(moment, "");
+}
+
+std::string progress_bar(const ProgressMoment& moment, size_t columns) {
+  std::string line = full_line(moment, bar_of(share_of(moment)) + " ");
+  if (fitted(line, columns) != line && !moment.details.narrow.empty())
+    line = with_details(count_of(moment) + " | " + times_of(moment), moment.details.narrow);
+  return fitted(line, columns);
+}
+
 Progress::Progress(ProgressStyle style, std::string what, int64_t total, std::string unit)
-    : style_(style), what_(std::move(what)), total_(total), unit_(std::move(unit)), last_shown_(start_) {}
+    : style_(style), moment_{.what = std::move(what), .unit = std::move(unit), .total = total}, last_shown_(start_) {}
 
 Progress::~Progress() {
   clear_progress_line();
@@ -104,42 +152,20 @@ void Progress::resume() {
   start_ += Clock::now() - paused_at_;
 }
 
-void Progress::update(int64_t done, const std::string& details) {
+void Progress::update(int64_t done, const ProgressDetails& details) {
   if (style_ == ProgressStyle::kNone) return;
   const bool bar = style_ == ProgressStyle::kBar;
   const auto now = Clock::now();
   const auto pause = bar ? std::chrono::milliseconds(100) : std::chrono::milliseconds(30000);
   if (now - last_shown_ < pause) return;
   last_shown_ = now;
-  const std::string line = render(done, details);
-  if (!bar) {
-    log_info(line);
-    return;
-  }
-  std::fprintf(stderr, "\r\033[K%s", fitted(line, terminal_columns() - 1).c_str());
+  moment_.done = done;
+  moment_.seconds = seconds();
+  moment_.details = details;
+  if (!bar) return log_info(progress_line(moment_));
+  std::fprintf(stderr, "\r\033[K%s", progress_bar(moment_, terminal_columns() - 1).c_str());
   std::fflush(stderr);
   bar_is_drawn = true;
-}
-
-std::string Progress::render(int64_t done, const std::string& details) const {
-  const double share = total_ > 0 ? static_cast<double>(done) / static_cast<double>(total_) : 0;
-  const double elapsed = seconds();
-  const double left = share > 0 ? elapsed / share * (1 - share) : 0;
-  if (total_ <= 0) return what_ + " " + std::to_string(done) + " " + unit_ + " | " + format_duration(elapsed);
-  std::string bar;
-  if (style_ == ProgressStyle::kBar) {
-    constexpr int kWidth = 10;
-    const auto full = std::lround(share * kWidth);
-    for (int i = 0; i < kWidth; ++i)
-      bar += i < full ? "━" : "─";
-    bar += ' ';
-  }
-  const std::string numbers = formatted("%3.0f%% %lld/%lld %s", share * 100, static_cast<long long>(done),
-                                        static_cast<long long>(total_), unit_.c_str());
-  const std::string head = what_ + " " + bar + numbers;
-  // What a narrow terminal cuts off comes last.
-  return head + " | " + format_duration(elapsed) + " < " + format_duration(left) +
-         (details.empty() ? "" : " | " + details);
 }
 
 }  // namespace lockstep

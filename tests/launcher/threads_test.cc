@@ -95,7 +95,7 @@ TEST(LogThreads, MessagesOfManyThreadsAreWholeLines) {
     });
   Progress progress(ProgressStyle::kBar, "training", 100, "steps");
   for (int i = 0; i < 20; ++i) {
-    progress.update(i, "loss 1");
+    progress.update(i, {.full = "loss 1"});
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   threads.clear();
