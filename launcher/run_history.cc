@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "data/atomic_file.h"
+#include "data/json_text.h"
 #include "launcher/format.h"
 #include "launcher/log.h"
 
@@ -95,6 +96,15 @@ EvalRecord eval_record_of(const nlohmann::json& json) {
   return {json.at("step"), json.at("epoch"), json.at("training_loss"), std::move(result)};
 }
 
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    lines.push_back(text.substr(0, text.find('\n')));
+    text.remove_prefix(std::min(text.size(), lines.back().size() + 1));
+  }
+  return lines;
+}
+
 /// Keys that begin with `prefix`.
 void add_speed(nlohmann::json& json, const std::string& prefix, const Throughput& speed, bool with_communication) {
   json[prefix + "samples_per_second"] = rounded(speed.samples, 3);
@@ -114,7 +124,7 @@ RunHistory::RunHistory(const std::filesystem::path& folder, const FolderOwner* o
 }
 
 void RunHistory::append(const nlohmann::json& exact, const nlohmann::json& record) {
-  records_.push_back(exact);
+  records_ += exact.dump() + "\n";
   log_.push_back(record);
   if (file_.empty()) return;
   try {
@@ -138,15 +148,19 @@ void RunHistory::write_all() {
   is_behind_ = false;
 }
 
-void RunHistory::restore(const nlohmann::json& records) {
+void RunHistory::restore(std::string_view records) {
   const std::filesystem::path file = std::exchange(file_, {});  // written in one piece instead
-  for (const nlohmann::json& record : records)
-    if (record.contains("confusion"))
-      add(eval_record_of(record));
-    else
-      record.contains("epoch_loss") ? add(epoch_record_of(record)) : add(train_record_of(record));
+  for (const std::string_view line : lines_of(records))
+    add_exact(data::parse_json(line));
   file_ = file;
   if (!file_.empty()) write_all();
+}
+
+void RunHistory::add_exact(const nlohmann::json& record) {
+  if (record.contains("confusion"))
+    add(eval_record_of(record));
+  else
+    record.contains("epoch_loss") ? add(epoch_record_of(record)) : add(train_record_of(record));
 }
 
 void RunHistory::add(const TrainRecord& record) {

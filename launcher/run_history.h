@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "launcher/checkpoint/folder_owner.h"
@@ -68,13 +69,15 @@ class RunHistory {
   void add(const EvalRecord& record);
   const std::vector<EvalRecord>& evaluations() const { return evaluations_; }
   const std::vector<TrainRecord>& training() const { return training_; }
-  /// Every record exactly, for a run that goes on later; log() rounds.
-  const nlohmann::json& records() const { return records_; }
-  /// Starts over with records(): metrics.jsonl then holds these and no others.
-  void restore(const nlohmann::json& records);
+  /// Every record exactly, a line of JSON each, for a run that goes on later; log() rounds.
+  const std::string& records() const { return records_; }
+  /// Starts over with records(): metrics.jsonl then holds these and no others. Throws DataError for what is not JSON,
+  /// nlohmann::json::exception and std::invalid_argument for other than its own lines.
+  void restore(std::string_view records);
   const nlohmann::json& log() const { return log_; }  // as HF's trainer_state.json "log_history"
 
  private:
+  void add_exact(const nlohmann::json& record);
   void append(const nlohmann::json& exact, const nlohmann::json& record);
   void write_all();
 
@@ -83,7 +86,7 @@ class RunHistory {
   bool is_behind_ = false;  // the file lacks records
   std::vector<TrainRecord> training_;
   std::vector<EvalRecord> evaluations_;
-  nlohmann::json records_ = nlohmann::json::array();
+  std::string records_;
   nlohmann::json log_ = nlohmann::json::array();
 };
 

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "data/error.h"
 #include "dist/error.h"
 #include "dist/replica_check.h"
 #include "launcher/advice.h"
@@ -202,14 +203,17 @@ int exit_code_of(const TrainSummary& summary) {
   return summary.stopped_on_request ? kStopped : kDone;
 }
 
-/// What the manifest's "training" says is only looked at here.
+/// What the manifest's "training" and the records say is only looked at here.
 void restore_counts(const StoredCheckpoint& start, const FlatState& state, Trainer& trainer) {
+  const std::string history = history_of(start);
   const auto refuse = [&](const std::exception& error) {
-    return CheckpointError(start.folder.string() +
-                           ": manifest.json: \"training\" does not fit this program: " + error.what());
+    return CheckpointError(start.folder.string() + ": " + kHistoryName +
+                           " or \"training\" in manifest.json does not fit this program: " + error.what());
   };
   try {
-    trainer.restore(*start.manifest, state);
+    trainer.restore(*start.manifest, state, history);
+  } catch (const data::DataError& error) {
+    throw refuse(error);
   } catch (const nlohmann::json::exception& error) {
     throw refuse(error);
   } catch (const std::invalid_argument& error) {  // a sum that is no number

@@ -195,15 +195,20 @@ double Trainer::forward_backward(std::span<const int64_t> share, double gradient
   return loss_sum;
 }
 
+ProgressDetails Trainer::progress_details(const StepStats& stats) const {
+  const Throughput speed = per_second(in_all_);
+  const std::string epoch = formatted("epoch %.2f/%.4g", plan_.epoch_at(stats.step), plan_.epoch_at(plan_.total_steps));
+  const std::string loss = formatted("loss %.4f", smoothed_loss_);
+  return {.full = loss + " | " + epoch + " | " + speed_words(speed) + exposed_words(speed) +
+                  formatted(" | lr %.2e", stats.learning_rate),
+          .narrow = epoch + " | " + loss + formatted(" | %.1f ex/s | lr %.1e", speed.samples, stats.learning_rate)};
+}
+
 void Trainer::observe(const StepStats& stats) {
   for (Window* window : {&since_log_, &since_epoch_, &since_evaluation_, &in_all_})
     window->add(stats);
   smoothed_loss_ = stats.step == 1 ? stats.loss : 0.9 * smoothed_loss_ + 0.1 * stats.loss;
-  const Throughput speed = per_second(in_all_);
-  progress_.update(
-      stats.step, formatted("loss %.4f | epoch %.2f/%.4g | %s%s | lr %.2e", smoothed_loss_, plan_.epoch_at(stats.step),
-                            plan_.epoch_at(plan_.total_steps), speed_words(speed).c_str(), exposed_words(speed).c_str(),
-                            stats.learning_rate));
+  progress_.update(stats.step, progress_details(stats));
   last_ = stats;
   look_for_waits(stats);
   if (stats.step % options_.logging_steps == 0) log_last_step();
@@ -305,7 +310,7 @@ std::optional<EvalResult> Trainer::run_evaluation() {
                       [&](int64_t done) {
                         failpoint("evaluating");
                         job_.activity().progress();
-                        progress.update(std::min(done * evaluating_ranks, examples), "");
+                        progress.update(std::min(done * evaluating_ranks, examples));
                         return !(is_cut = asked_to_stop());
                       });
     model::set_compute_threads(threads_.per_rank);

@@ -82,8 +82,9 @@ class Trainer {
   Trainer(const TrainOptions& options, const RunPlan& plan, const TrainingData& data, const ThreadPlan& threads,
           Job& job, model::DistilBert& model, RunHistory& history);
 
-  /// Goes on where a checkpoint of the same plan is, rather than at the start. Every rank, before run().
-  void restore(const CheckpointManifest& manifest, const FlatState& state);
+  /// Goes on where a checkpoint of the same plan is, rather than at the start; `history`: its records. Every rank,
+  /// before run().
+  void restore(const CheckpointManifest& manifest, const FlatState& state, std::string_view history);
   /// Writes checkpoints as --save_strategy says, and one when the run ends or is asked to stop. Before run(), which
   /// `saver` must outlive.
   void save_with(CheckpointSaver& saver, const StateDescriber& describe = {});
@@ -103,6 +104,7 @@ class Trainer {
   double forward_backward(std::span<const int64_t> share, double gradient_scale);
   void announce(std::span<const int64_t> global_batch);
   void finish_reductions();
+  ProgressDetails progress_details(const StepStats& stats) const;
   void observe(const StepStats& stats);
   void log_last_step();
   void close_epoch();

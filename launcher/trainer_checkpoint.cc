@@ -51,10 +51,10 @@ json Trainer::state() const {
           {"smoothed_loss", smoothed_loss_},       {"since_log", since_log_.to_json()},
           {"since_epoch", since_epoch_.to_json()}, {"since_evaluation", since_evaluation_.to_json()},
           {"in_all", in_all_.to_json()},           {"best", lockstep::to_json(best_.state())},
-          {"advice_given", advice_given_},         {"history", history_.records()}};
+          {"advice_given", advice_given_}};
 }
 
-void Trainer::restore(const CheckpointManifest& manifest, const FlatState& state) {
+void Trainer::restore(const CheckpointManifest& manifest, const FlatState& state, std::string_view history) {
   const json& text = manifest.training;
   model_.set_parameters(state.parameters);
   optimizer_.set_moments(state.m, state.v, text.at("optimizer_steps"));
@@ -67,7 +67,7 @@ void Trainer::restore(const CheckpointManifest& manifest, const FlatState& state
   in_all_.restore(text.at("in_all"));
   best_.restore(best_of(text.at("best")));
   advice_given_ = text.at("advice_given").get<decltype(advice_given_)>();
-  history_.restore(text.at("history"));
+  history_.restore(history);
   if (job_.is_main()) ledger_ = Ledger::of_text(text.at("ledger").at("count"), text.at("ledger").at("sum"));
 }
 
@@ -119,6 +119,7 @@ TrainingPlace Trainer::place(const Ledger& ledger) const {
   place.with_best_model = options_.load_best_model_at_end && best_.any();
   if (!job_.is_main()) return place;
   place.training = state();
+  place.history = history_.records();
   place.training["ledger"] = {{"count", ledger.count()}, {"sum", ledger.sum()}};
   if (describe_) place.trainer_state = describe_(summary());
   return place;

@@ -129,12 +129,15 @@ void require_whole(const CheckpointManifest& m) {
     throw CheckpointError(problem);
 }
 
+void require_known_format(int64_t format) {
+  if (format < 1 || format > kCheckpointFormat)
+    throw CheckpointError("its format is " + std::to_string(format) + ", this program reads 1 to " +
+                          std::to_string(kCheckpointFormat));
+}
+
 CheckpointManifest manifest_of(const json& text) {
   JsonFields fields(text, "manifest");
-  const int64_t format = fields.count("format", 0, std::numeric_limits<int>::max());
-  if (format != kCheckpointFormat)
-    throw CheckpointError("its format is " + std::to_string(format) + ", this program reads " +
-                          std::to_string(kCheckpointFormat));
+  require_known_format(fields.count("format", 0, std::numeric_limits<int>::max()));
   CheckpointManifest m;
   m.run = fields.text("run");
   m.attempt = fields.count("attempt");

@@ -13,9 +13,11 @@
 
 namespace lockstep {
 
-inline constexpr int kCheckpointFormat = 1;
+inline constexpr int kCheckpointFormat = 2;
 inline constexpr const char* kManifestName = "manifest.json";
 inline constexpr int64_t kMaxManifestBytes = int64_t{16} << 20;
+/// Every record that was logged, a line of JSON each. In format 1 they stand in the manifest.
+inline constexpr const char* kHistoryName = "history.jsonl";
 /// The best model so far, of a run that delivers it at its end.
 inline constexpr const char* kBestModelName = "best_model.safetensors";
 

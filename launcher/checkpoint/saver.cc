@@ -180,6 +180,7 @@ void CheckpointSaver::publish(const std::vector<FileReceipt>& receipts) {
     manifest.shards.push_back(
         {receipts[static_cast<size_t>(rank)],
          slices_of(range_of_rank(size_of(facts_.tensors), rank, job_.world_size()), facts_.tensors)});
+  manifest.files.push_back(write_hashed(unfinished_ / kHistoryName, place_.history));
   manifest.files.push_back(write_hashed(unfinished_ / "trainer_state.json", place_.trainer_state));
   for (const auto& [name, content] : facts_.model_files)
     manifest.files.push_back(write_hashed(unfinished_ / name, content));

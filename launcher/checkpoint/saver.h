@@ -23,6 +23,7 @@ struct TrainingPlace {
   int64_t kept_step = -1;        // of the best evaluation: a checkpoint of it is never surplus
   bool with_best_model = false;  // the run folder's model is the best one, and goes with the checkpoint
   nlohmann::json training;       // rank 0's counts
+  std::string history;           // rank 0's: the records of all that was logged
   std::string trainer_state;     // rank 0's: the text of Hugging Face's file of that name
 };
 

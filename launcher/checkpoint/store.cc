@@ -126,6 +126,15 @@ StoredCheckpoint read_checkpoint(const fs::path& folder) {
   return found;
 }
 
+std::string history_of(const StoredCheckpoint& checkpoint) {
+  const auto in_manifest = checkpoint.manifest->training.find("history");
+  if (in_manifest == checkpoint.manifest->training.end()) return data::read_file(checkpoint.folder / kHistoryName);
+  std::string lines;
+  for (const nlohmann::json& record : *in_manifest)
+    lines += record.dump() + "\n";
+  return lines;
+}
+
 std::vector<StoredCheckpoint> list_checkpoints(const fs::path& run_folder) {
   std::vector<StoredCheckpoint> found;
   if (!fs::is_directory(run_folder)) return found;

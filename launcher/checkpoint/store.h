@@ -24,6 +24,10 @@ std::string checkpoint_name(int64_t step);
 /// Reads `folder`/manifest.json. Its files are not looked at.
 StoredCheckpoint read_checkpoint(const std::filesystem::path& folder);
 
+/// The records of all that was logged, a line of JSON each, of a checkpoint that has a manifest. Throws DataError if
+/// the file cannot be read.
+std::string history_of(const StoredCheckpoint& checkpoint);
+
 /// Every folder checkpoint-N of a run folder: first those without a sound manifest, then the newest (the last started
 /// training's, and of that the last step) to the oldest. Empty if there is no such folder.
 std::vector<StoredCheckpoint> list_checkpoints(const std::filesystem::path& run_folder);

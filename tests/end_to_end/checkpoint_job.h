@@ -62,8 +62,9 @@ class CheckpointJob : public LaunchedWorld {
   static std::vector<double> losses(const std::string& folder) {
     std::vector<double> losses;
     const std::vector<StoredCheckpoint> stored = list_checkpoints(folder);
-    for (const auto& record : stored.front().manifest->training["history"])
-      if (record.contains("loss")) losses.push_back(record["loss"]);
+    std::istringstream history(history_of(stored.front()));
+    for (std::string line; std::getline(history, line);)
+      if (const auto record = nlohmann::json::parse(line); record.contains("loss")) losses.push_back(record["loss"]);
     return losses;
   }
 };

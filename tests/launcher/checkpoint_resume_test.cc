@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 
 #include <memory>
+#include <sstream>
 
 #include "data/atomic_file.h"
+#include "data/seal.h"
 #include "launcher/checkpoint/resume.h"
 #include "launcher/exit_codes.h"
 #include "launcher/train_checkpoints.h"
@@ -80,7 +82,7 @@ class Resume : public testing::Test {
     RunHistory history(job_->is_main() ? fs::path(folder_) : fs::path());
     Trainer trainer(options, plan, data, threads, *job_, model, history);
     const std::vector<TensorShape> tensors = tensors_of(model.layout());
-    if (start) trainer.restore(*start->manifest, load_state(*job_, *start, tensors));
+    if (start) trainer.restore(*start->manifest, load_state(*job_, *start, tensors), history_of(*start));
     CheckpointSaver saver(*job_, {folder_, "run", 1, {}, tensors, options.save_total_limit, {}});
     trainer.save_with(saver);
     Trained trained;
@@ -282,6 +284,38 @@ TEST_F(Resume, NeverStartsAnewWhereAllAreDamaged) {
   } catch (const AgreedFailure& failure) {
     EXPECT_EQ(failure.failure().exit_code, kCheckpoint);
   }
+}
+
+/// A manifest is read as a whole, and refused above 16 MiB: a long run's records must not bring it there.
+TEST_F(Resume, TheManifestDoesNotGrowWithTheRecords) {
+  TrainOptions options = Resume::options();
+  options.logging_steps = 1;
+  train({}, 2, options);
+  train({}, 11, options);
+  const auto bytes = [&](int64_t step) { return fs::file_size(checkpoint(step).folder / kManifestName); };
+  EXPECT_LT(bytes(11), bytes(2) + 200) << "numbers may have more digits";
+}
+
+/// As format 1 has it: the records in the manifest.
+void make_first_format(const StoredCheckpoint& stored) {
+  nlohmann::json text = nlohmann::json::parse(to_text(*stored.manifest));
+  text.erase("sha256");
+  text["format"] = 1;
+  std::istringstream history(history_of(stored));
+  for (std::string line; std::getline(history, line);)
+    text["training"]["history"].push_back(nlohmann::json::parse(line));
+  std::erase_if(text["files"].get_ref<nlohmann::json::array_t&>(),
+                [](const nlohmann::json& file) { return file["name"] == kHistoryName; });
+  fs::remove(stored.folder / kHistoryName);
+  data::write_file_atomically(stored.folder / kManifestName, data::sealed(text.dump(2)));
+}
+
+TEST_F(Resume, FromTheFirstFormat) {
+  const Trained unbroken = train();
+  train({}, 7);
+  if (job_->is_main()) make_first_format(checkpoint(7));
+  job_->control().idle_barrier();
+  expect_same_bits(train(checkpoint(7)), unbroken);
 }
 
 TEST_F(Resume, AsManyAsWantedAreKept) {
