@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kName = "owner.json";
+constexpr int64_t kMostAttempts = int64_t{1} << 40;  // anybody can write into that file
 
 struct Entry {
   int64_t attempt = 0;
@@ -32,7 +33,7 @@ struct Entry {
 Entry read_entry(const fs::path& folder) {
   try {
     const auto json = nlohmann::json::parse(data::read_file(folder / kName));
-    return {json.at("attempt"), json.at("token"),
+    return {std::clamp<int64_t>(json.at("attempt"), 0, kMostAttempts), json.at("token"),
             formatted("process %lld on ", json.at("process").get<long long>()) + json.at("host").get<std::string>()};
   } catch (const data::DataError&) {
     return {};

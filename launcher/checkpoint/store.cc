@@ -41,7 +41,7 @@ fs::path hidden_name(const fs::path& run_folder, const std::string& name, const 
 
 bool is_hidden(const fs::path& path) {
   const std::string name = path.filename().string();
-  if (name.starts_with(".model-part-")) return true;
+  if (name.starts_with(".model-part-") || name == ".best-model-part") return true;
   return name.starts_with(".checkpoint-") &&
          (name.find(".writing-") != std::string::npos || name.find(".removing-") != std::string::npos ||
           name.find(kReplaced) != std::string::npos);
@@ -53,11 +53,20 @@ auto age_of(const StoredCheckpoint& checkpoint) {
                     sound ? -checkpoint.manifest->step : -step_of(checkpoint.folder));
 }
 
-/// A damaged or a pinned one is never removed, but its name is needed.
-void keep_aside(const fs::path& checkpoint, const char* why) {
+/// Why the checkpoint that has the name which `ours` needs must not be removed: the word for its new name; "" if it may.
+std::string reason_to_keep(const StoredCheckpoint& there, const CheckpointManifest& ours, bool replaces_others) {
+  if (!there.manifest) return "damaged";
+  if (is_pinned(there.folder)) return "pinned";
+  const bool is_renamed = there.manifest->step != ours.step;  // by hand
+  if (is_renamed || (there.manifest->run != ours.run && !replaces_others)) return "other";
+  return problem_with(there, true) ? "damaged" : "";
+}
+
+/// What is never removed, but whose name is needed.
+void keep_aside(const fs::path& checkpoint, const std::string& why) {
   for (int i = 1;; ++i) {
     fs::path aside = checkpoint;
-    aside += formatted(".%s-%d", why, i);
+    aside += formatted(".%s-%d", why.c_str(), i);
     if (!fs::exists(fs::symlink_status(aside))) return fs::rename(checkpoint, aside);
   }
 }
@@ -66,10 +75,21 @@ bool cannot_exchange(int error) {
   return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
 }
 
-/// If `unfinished` is gone, since the run has gone on elsewhere, `target` is to stay what it was.
-void rename_or_undo(const fs::path& unfinished, const fs::path& target, const fs::path& old) {
-  std::error_code error;
+/// A renaming that a file system across a network has done may be reported as failed, when its answer was lost.
+std::error_code rename_finished(const fs::path& unfinished, const fs::path& target, const CheckpointManifest& ours) {
+  std::error_code error, ignored;
   fs::rename(unfinished, target, error);
+  if (!error || fs::exists(fs::symlink_status(unfinished, ignored))) return error;
+  const auto there = read_checkpoint(target).manifest;
+  const bool is_ours =
+      there && there->run == ours.run && there->attempt == ours.attempt && there->step == ours.step;
+  return is_ours ? std::error_code() : error;
+}
+
+/// If `unfinished` is gone, since the run has gone on elsewhere, `target` is to stay what it was.
+void rename_or_undo(const fs::path& unfinished, const fs::path& target, const fs::path& old,
+                    const CheckpointManifest& ours) {
+  const std::error_code error = rename_finished(unfinished, target, ours);
   if (!error) return;
   fs::rename(old, target);
   throw std::system_error(error, unfinished.string());
@@ -84,7 +104,7 @@ void require_older(const fs::path& replaced, const fs::path& target) {
 
 /// At every moment one of the two has the name `target`, where the file system can exchange names. Elsewhere the old
 /// one may be left without it: put_back() then. Returns the old one's hidden name.
-fs::path take_the_place_of(const fs::path& target, const fs::path& unfinished) {
+fs::path take_the_place_of(const fs::path& target, const fs::path& unfinished, const CheckpointManifest& ours) {
   if (data::exchange_names(unfinished, target)) {
     require_older(unfinished, target);
     failpoint("exchanged");
@@ -93,7 +113,7 @@ fs::path take_the_place_of(const fs::path& target, const fs::path& unfinished) {
   if (!cannot_exchange(errno)) throw std::system_error(errno, std::generic_category(), unfinished.string());
   fs::path old = hidden_name(target.parent_path(), target.filename().string(), "replaced");
   fs::rename(target, old);
-  rename_or_undo(unfinished, target, old);
+  rename_or_undo(unfinished, target, old, ours);
   return old;
 }
 
@@ -116,6 +136,11 @@ std::string checkpoint_name(int64_t step) {
 
 StoredCheckpoint read_checkpoint(const fs::path& folder) {
   StoredCheckpoint found{folder, std::nullopt, ""};
+  std::error_code none;
+  if (fs::is_fifo(folder / kManifestName, none)) {  // who reads it waits until somebody writes
+    found.problem = std::string(kManifestName) + ": is not a file";
+    return found;
+  }
   try {
     found.manifest = parse_manifest(data::read_file(folder / kManifestName, kMaxManifestBytes));
   } catch (const CheckpointError& error) {
@@ -137,9 +162,10 @@ std::string history_of(const StoredCheckpoint& checkpoint) {
 
 std::vector<StoredCheckpoint> list_checkpoints(const fs::path& run_folder) {
   std::vector<StoredCheckpoint> found;
-  if (!fs::is_directory(run_folder)) return found;
+  if (std::error_code none; !fs::is_directory(run_folder, none)) return found;
+  std::error_code ignored;  // a link that leads nowhere is no folder
   for (const auto& entry : fs::directory_iterator(run_folder))
-    if (step_of(entry.path()) >= 0 && entry.is_directory()) found.push_back(read_checkpoint(entry.path()));
+    if (step_of(entry.path()) >= 0 && entry.is_directory(ignored)) found.push_back(read_checkpoint(entry.path()));
   std::sort(found.begin(), found.end(),
             [](const StoredCheckpoint& a, const StoredCheckpoint& b) { return age_of(a) < age_of(b); });
   return found;
@@ -167,27 +193,35 @@ fs::path make_unfinished(const fs::path& run_folder, int64_t step) {
   return folder;
 }
 
-void remove_unfinished(const fs::path& run_folder) {
+std::vector<std::string> remove_unfinished(const fs::path& run_folder) {
   std::vector<fs::path> leftovers;
   for (const auto& entry : fs::directory_iterator(run_folder))
-    if (is_hidden(entry.path()) && entry.is_directory()) leftovers.push_back(entry.path());
-  for (const fs::path& leftover : leftovers)
-    if (!put_back(leftover)) fs::remove_all(leftover);
+    if (is_hidden(entry.path())) leftovers.push_back(entry.path());
+  std::erase_if(leftovers, put_back);  // all of them before anything is removed, which may fail
+  std::vector<std::string> problems;
+  for (const fs::path& leftover : leftovers) {
+    std::error_code error;
+    fs::remove_all(leftover, error);
+    if (error) problems.push_back(leftover.string() + ": " + error.message());
+  }
+  return problems;
 }
 
 PublishedCheckpoint publish_checkpoint(const fs::path& unfinished, const fs::path& run_folder, int64_t step,
-                                       const FolderOwner* owner) {
+                                       const FolderOwner* owner, bool replaces_others) {
   fs::path target = run_folder / checkpoint_name(step);
   data::flush_to_disk(unfinished);
   failpoint("folder-flushed");
-  if (owner != nullptr) owner->require();
+  const std::optional<CheckpointManifest> ours = read_checkpoint(unfinished).manifest;
+  if (!ours) throw std::system_error(ENOENT, std::generic_category(), (unfinished / kManifestName).string());
   const bool is_taken = fs::exists(fs::symlink_status(target));
-  const bool is_sound = is_taken && read_checkpoint(target).manifest;
-  const bool is_removable = is_sound && !is_pinned(target);
-  if (is_taken && !is_removable) keep_aside(target, is_sound ? "pinned" : "damaged");
+  const std::string why = is_taken ? reason_to_keep(read_checkpoint(target), *ours, replaces_others) : "";
+  if (owner != nullptr) owner->require();  // only now: whoever has left one there since was here before
+  if (!why.empty()) keep_aside(target, why);
   failpoint("before-rename");
-  if (is_removable) return {target, take_the_place_of(target, unfinished)};
-  fs::rename(unfinished, target);
+  if (is_taken && why.empty()) return {target, take_the_place_of(target, unfinished, *ours)};
+  if (const std::error_code error = rename_finished(unfinished, target, *ours))
+    throw std::system_error(error, unfinished.string());
   return {target, {}};
 }
 
@@ -199,7 +233,9 @@ void settle(const PublishedCheckpoint& published) {
 }
 
 bool is_pinned(const fs::path& checkpoint) {
-  return fs::exists(fs::symlink_status(checkpoint / "pinned"));
+  std::error_code ignored;
+  return fs::is_symlink(fs::symlink_status(checkpoint, ignored)) ||
+         fs::exists(fs::symlink_status(checkpoint / "pinned", ignored));
 }
 
 std::vector<fs::path> surplus(const std::vector<StoredCheckpoint>& stored, const std::string& run, int64_t limit,
@@ -209,6 +245,7 @@ std::vector<fs::path> surplus(const std::vector<StoredCheckpoint>& stored, const
   int64_t kept = 0;
   for (const StoredCheckpoint& checkpoint : stored) {  // newest first
     if (!checkpoint.manifest || checkpoint.manifest->run != run || problem_with(checkpoint, false)) continue;
+    if (step_of(checkpoint.folder) != checkpoint.manifest->step) continue;  // somebody's copy
     if (kept < limit)
       ++kept;
     else if (checkpoint.manifest->step != best_step && !is_pinned(checkpoint.folder))

@@ -1,4 +1,4 @@
-// What a checkpoint is on disk: what counts as valid, which ones are kept.
+// What a checkpoint is on disk, and what counts as valid.
 #include <gmock/gmock.h>
 
 #include <bit>
@@ -9,11 +9,7 @@
 #include "data/atomic_file.h"
 #include "data/sha256.h"
 #include "launcher/checkpoint/checkpoint_error.h"
-#include "launcher/checkpoint/shard.h"
-#include "launcher/checkpoint/store.h"
-#include "launcher/errors.h"
-#include "tests/end_to_end/program.h"
-#include "tests/launcher/counted_state.h"
+#include "tests/launcher/stored_checkpoints.h"
 #include "tests/support/damage.h"
 #include "tests/support/require.h"
 
@@ -21,73 +17,13 @@ namespace lockstep {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
+using tests::Checkpoints;
 using tests::counted_from;
 using tests::kElements;
 using tests::kTensors;
-
-/// A whole checkpoint as `world_size` ranks leave it.
-fs::path write_checkpoint(const fs::path& run_folder, int64_t step, int world_size, const std::string& run = "run",
-                          int64_t attempt = 1) {
-  fs::create_directories(run_folder);
-  const fs::path folder = make_unfinished(run_folder, step);
-  CheckpointManifest manifest;
-  manifest.run = run;
-  manifest.attempt = attempt;
-  manifest.step = step;
-  manifest.world_size = world_size;
-  manifest.facts = {{"learning_rate", "5e-05"}};
-  manifest.tensors = kTensors;
-  manifest.training = {{"seconds", 0.1}};
-  for (int rank = 0; rank < world_size; ++rank) {
-    const ElementRange range = range_of_rank(kElements, rank, world_size);
-    const auto first = static_cast<float>(1000 * step + range.begin);
-    const FlatState part{counted_from(first, range.size()), counted_from(first + 100, range.size()),
-                         counted_from(first + 200, range.size())};
-    const auto slices = slices_of(range, kTensors);
-    manifest.shards.push_back({write_shard(folder / shard_name(rank, world_size), part, slices), slices});
-  }
-  manifest.files.push_back(write_hashed(folder / "trainer_state.json", "{}\n"));
-  write_hashed(folder / kManifestName, to_text(manifest));
-  const PublishedCheckpoint published = publish_checkpoint(folder, run_folder, step);
-  settle(published);
-  return published.folder;
-}
-
-std::string problem_of_all(const fs::path& folder) {
-  return problem_with(read_checkpoint(folder), true).value_or("");
-}
-
-std::vector<std::string> names(const std::vector<fs::path>& folders) {
-  std::vector<std::string> found;
-  for (const fs::path& folder : folders)
-    found.push_back(folder.filename());
-  return found;
-}
-
-std::vector<std::string> listed(const fs::path& run_folder) {
-  std::vector<fs::path> folders;
-  for (const StoredCheckpoint& stored : list_checkpoints(run_folder))
-    folders.push_back(stored.folder);
-  return names(folders);
-}
-
-class Checkpoints : public testing::Test {
- protected:
-  fs::path run_folder() const { return folder_.path() / "run"; }
-  tests::TemporaryFolder folder_;
-};
-
-TEST_F(Checkpoints, ANewerAttemptsCheckpointKeepsItsName) {
-  write_checkpoint(run_folder(), 7, 1, "run", 3);
-  EXPECT_THROW(write_checkpoint(run_folder(), 7, 2, "run", 2), LockedError);
-  EXPECT_EQ(read_checkpoint(run_folder() / "checkpoint-7").manifest->attempt, 3);
-  EXPECT_EQ(problem_of_all(run_folder() / "checkpoint-7"), "");
-  write_checkpoint(run_folder(), 7, 2, "run", 4);
-  EXPECT_EQ(read_checkpoint(run_folder() / "checkpoint-7").manifest->attempt, 4);
-}
+using tests::problem_of_all;
+using tests::write_checkpoint;
 
 TEST_F(Checkpoints, StateComesBackWhateverTheNumberOfShards) {
   for (const int world_size : {1, 2, 3, 23, 40}) {
@@ -130,21 +66,6 @@ TEST_F(Checkpoints, FilesThatTheManifestDoesNotNameAreNotItsConcern) {
   const fs::path folder = write_checkpoint(run_folder(), 7, 2);
   std::ofstream(folder / "notes.txt") << "x";
   EXPECT_EQ(problem_of_all(folder), "");
-}
-
-class NeverAgain : public Checkpoints {};
-
-// orbax#394: for lack of its marker, a checkpoint that was copied elsewhere was taken for an unfinished one and
-// deleted.
-TEST_F(NeverAgain, ACopyElsewhereIsTakenForUnfinished) {
-  const fs::path folder = write_checkpoint(run_folder(), 7, 2), elsewhere = folder_.path() / "another run";
-  fs::create_directories(elsewhere / "checkpoint-7");
-  for (const auto& entry : fs::directory_iterator(folder))
-    std::ofstream(elsewhere / "checkpoint-7" / entry.path().filename(), std::ios::binary)
-        << tests::read_file(entry.path());
-  remove_unfinished(elsewhere);
-  ASSERT_THAT(listed(elsewhere), ElementsAre("checkpoint-7"));
-  EXPECT_EQ(problem_of_all(elsewhere / "checkpoint-7"), "");
 }
 
 /// A manifest changed at one place, and sealed again.
@@ -213,70 +134,6 @@ TEST_F(Checkpoints, ADoubleComesBackBitForBit) {
     const double back = parse_manifest(to_text(manifest)).training["x"];
     EXPECT_EQ(std::bit_cast<uint64_t>(back), std::bit_cast<uint64_t>(value)) << value;
   }
-}
-
-TEST_F(Checkpoints, AreListedDamagedOnesFirstThenTheNewestTraining) {
-  write_checkpoint(run_folder(), 90, 1, "old", 1);
-  write_checkpoint(run_folder(), 9, 1, "new", 2);
-  write_checkpoint(run_folder(), 10, 1, "new", 2);
-  fs::create_directories(run_folder() / "checkpoint-50");
-  fs::create_directories(run_folder() / "checkpoint-5x");
-  fs::create_directories(run_folder() / ".checkpoint-99.writing-1");
-  std::ofstream(run_folder() / "checkpoint-7") << "a file";
-  EXPECT_THAT(listed(run_folder()), ElementsAre("checkpoint-50", "checkpoint-10", "checkpoint-9", "checkpoint-90"));
-  EXPECT_THAT(listed(run_folder() / "none"), IsEmpty());
-}
-
-TEST_F(Checkpoints, ASecondOneOfAStepReplacesASoundOneAndKeepsADamagedOne) {
-  write_checkpoint(run_folder(), 7, 2, "first");
-  write_checkpoint(run_folder(), 7, 3, "second");
-  EXPECT_EQ(read_checkpoint(run_folder() / "checkpoint-7").manifest->run, "second");
-  EXPECT_EQ(std::distance(fs::directory_iterator(run_folder()), {}), 1);
-  fs::resize_file(run_folder() / "checkpoint-7" / kManifestName, 10);
-  write_checkpoint(run_folder(), 7, 1, "third");
-  EXPECT_EQ(read_checkpoint(run_folder() / "checkpoint-7").manifest->run, "third");
-  EXPECT_EQ(fs::file_size(run_folder() / "checkpoint-7.damaged-1" / kManifestName), 10u);
-}
-
-TEST_F(Checkpoints, WhatWasLeftUnfinishedIsRemovedAndNothingElse) {
-  make_unfinished(run_folder().parent_path(), 3);
-  fs::create_directories(folder_.path() / ".model-part-1");
-  fs::create_directories(folder_.path() / ".checkpoint-notes");
-  fs::create_directories(folder_.path() / "checkpoint-4");
-  remove_unfinished(folder_.path());
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 2);
-}
-
-TEST_F(Checkpoints, APinnedOneIsNeverRemoved) {
-  for (const int64_t step : {1, 2, 3})
-    write_checkpoint(run_folder(), step, 1);
-  std::ofstream(run_folder() / "checkpoint-1" / "pinned") << "";
-  EXPECT_THAT(names(surplus(list_checkpoints(run_folder()), "run", 1, -1)), ElementsAre("checkpoint-2"));
-  EXPECT_THAT(tests::lockstep("list " + run_folder().string()).output,
-              testing::ContainsRegex("checkpoint-1 .*: complete, pinned\n$"));
-  write_checkpoint(run_folder(), 1, 2, "another");
-  EXPECT_EQ(read_checkpoint(run_folder() / "checkpoint-1").manifest->run, "another");
-  EXPECT_EQ(problem_of_all(run_folder() / "checkpoint-1.pinned-1"), "");
-}
-
-TEST_F(Checkpoints, SurplusLeavesTheNewestTheBestAndWhatOthersWrote) {
-  for (const int64_t step : {1, 2, 3, 4, 5})
-    write_checkpoint(run_folder(), step, 1);
-  write_checkpoint(run_folder(), 9, 1, "another");
-  const auto removed = [&](int64_t limit, int64_t best) {
-    return names(surplus(list_checkpoints(run_folder()), "run", limit, best));
-  };
-  EXPECT_THAT(removed(0, -1), IsEmpty());
-  EXPECT_THAT(removed(5, -1), IsEmpty());
-  EXPECT_THAT(removed(2, -1), ElementsAre("checkpoint-3", "checkpoint-2", "checkpoint-1"));
-  EXPECT_THAT(removed(2, 2), ElementsAre("checkpoint-3", "checkpoint-1"));
-  EXPECT_THAT(removed(1, 5), ElementsAre("checkpoint-4", "checkpoint-3", "checkpoint-2", "checkpoint-1"));
-  fs::resize_file(run_folder() / "checkpoint-5" / "trainer_state.json", 1);
-  fs::resize_file(run_folder() / "checkpoint-2" / kManifestName, 1);
-  EXPECT_THAT(removed(1, -1), ElementsAre("checkpoint-3", "checkpoint-1")) << "damaged ones neither count nor go";
-  remove_checkpoint(run_folder() / "checkpoint-3");
-  EXPECT_THAT(listed(run_folder()),
-              ElementsAre("checkpoint-2", "checkpoint-9", "checkpoint-5", "checkpoint-4", "checkpoint-1"));
 }
 
 TEST_F(Checkpoints, PythonAndSha256sumReadThem) {
