@@ -1,5 +1,6 @@
 #include "launcher/job.h"
 
+#include <csignal>
 #include <optional>
 #include <string>
 #include <utility>
@@ -85,6 +86,9 @@ int outcome_of(const std::function<int(Job&)>& body, Job& job) {
 }  // namespace
 
 int run_job(const std::function<int(Job&)>& body) {
+  // Who reads our output may leave, and a file may reach a limit of its size: that fails the write, not the training.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   take_stop_requests();
   take_termination();
   std::optional<dist::MpiEnvironment> environment;

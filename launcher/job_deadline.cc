@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "launcher/log.h"
+
 namespace lockstep {
 
 namespace {
@@ -39,7 +41,12 @@ std::optional<JobDeadline::Clock::time_point> end_of_slurm_job() {
   const char* text = std::getenv("SLURM_JOB_END_TIME");
   const long long seconds = text != nullptr ? std::atoll(text) : 0;
   if (seconds <= 0) return std::nullopt;
-  return JobDeadline::Clock::time_point(std::chrono::seconds(seconds));
+  const auto left = std::chrono::seconds(seconds) - std::chrono::system_clock::now().time_since_epoch();
+  if (left <= left.zero()) {
+    log_warning("SLURM_JOB_END_TIME is over: it is taken for an earlier job's, and the run has no end of its own");
+    return std::nullopt;
+  }
+  return JobDeadline::Clock::now() + std::chrono::duration_cast<JobDeadline::Clock::duration>(left);
 }
 
 }  // namespace lockstep

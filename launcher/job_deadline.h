@@ -10,7 +10,7 @@ namespace lockstep {
 /// not thread-safe.
 class JobDeadline {
  public:
-  using Clock = std::chrono::system_clock;
+  using Clock = std::chrono::steady_clock;  // a clock that is set changes nothing
 
   /// `end`: none is never. `save_seconds`: how long a save is expected to take as long as none has been seen.
   JobDeadline(std::optional<Clock::time_point> end, double save_seconds, Clock::time_point now);
@@ -36,7 +36,8 @@ class JobDeadline {
   bool was_near_ = false;
 };
 
-/// SLURM_JOB_END_TIME, in seconds since 1970; none outside Slurm, or if it is no number.
+/// SLURM_JOB_END_TIME, in seconds since 1970; none outside Slurm, if it is no number, or if it is over: then it is an
+/// earlier job's, and a warning says so.
 std::optional<JobDeadline::Clock::time_point> end_of_slurm_job();
 
 }  // namespace lockstep

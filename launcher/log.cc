@@ -76,8 +76,12 @@ void print_report(const std::string& foreign_text) {
   const spdlog::details::log_msg message(spdlog::default_logger()->name(), spdlog::level::info, below_the_prefix);
   const auto& sinks = spdlog::default_logger()->sinks();
   for (size_t file = 1; file < sinks.size(); ++file) {  // sink 0 is the console
-    sinks[file]->log(message);
-    sinks[file]->flush();
+    try {
+      sinks[file]->log(message);
+      sinks[file]->flush();
+    } catch (const spdlog::spdlog_ex& error) {  // as of any other line that the disk does not take
+      std::fprintf(stderr, "warning: %s\n", error.what());
+    }
   }
 }
 

@@ -134,12 +134,21 @@ taken_down() {
   exit 143
 }
 
+has_checkpoint() { compgen -G "$run/checkpoint-*/manifest.json" >/dev/null; }
+
+# where_to_begin OPTION...: what --resume_from_checkpoint is to be. The user's own counts until there is a checkpoint of this job to go on from.
+where_to_begin() {
+  local given
+  given=$(value_of resume_from_checkpoint "$@")
+  if ! has_checkpoint || { [ "$given" = never ] && [ "$restarts" = 0 ]; }; then echo "${given:-auto}"; else echo auto; fi
+}
+
 queue_again() {
   local why="stopped at a checkpoint" end
   end=$(end_time)
   # With notice, preemption brings the end forward.
   [ "${end:-0}" = 0 ] || [ "$end" -ge "${SLURM_JOB_END_TIME:-0}" ] || why="preempted, stopped at a checkpoint"
-  "$program" list "$run" >/dev/null || { say "failed: $why, but there is none in $run"; exit 75; }
+  has_checkpoint || { say "failed: $why, but there is none in $run"; exit 75; }
   [ "$restarts" -lt "$max_restarts" ] || { say "failed: $why, but all $max_restarts restarts are used up; the same sbatch goes on from it"; exit 75; }
   # Who cancels the job while it stops means it.
   [ "$(squeue -h -j "$job" -o %T)" = RUNNING ] && [ -z "$taken" ] || taken_down
@@ -184,7 +193,7 @@ run_job() {
   say "restart $restarts, $SLURM_NNODES x $ranks_per_node ranks with $threads threads each, by $start_with"
   local asked='' code
   taken=
-  "${start[@]}" "$program" "$@" "${on_local_disk[@]}" --resume_from_checkpoint auto &
+  "${start[@]}" "$program" "$@" "${on_local_disk[@]}" --resume_from_checkpoint "$(where_to_begin "$@")" &
   ranks=$!
   trap '[ -n "$asked" ] || { asked=yes; say "USR1: asking the ranks to stop"; ask_to_stop & }' USR1
   trap 'taken=yes; kill -TERM $ranks' TERM
