@@ -94,7 +94,7 @@ void append_tensors(std::vector<Named>& named, const std::string& prefix, const 
 }
 
 bool is_model_file(const FileReceipt& file) {
-  return file.name != "trainer_state.json" && file.name != kBestModelName;
+  return file.name != "trainer_state.json" && file.name != kHistoryName && file.name != kBestModelName;
 }
 
 void write_model(const StoredCheckpoint& stored, const FlatState& state, const fs::path& folder) {

@@ -66,7 +66,9 @@ RoomPlan room_plan(const TrainInputs& in, const std::optional<StoredCheckpoint>&
 
 void judge(const TrainInputs& in, int world_size, const StoredCheckpoint& start) {
   const CheckpointManifest& saved = *start.manifest;
-  const auto changes = changes_between(saved.facts, facts_of(in, world_size));
+  if (saved.tensors != tensors_of(model::make_layout(in.config)))
+    throw SettingsError(start.folder.string() + " is of a model with other tensors than --model_name_or_path");
+  const auto changes = changes_between(with_defaults(saved.facts), facts_of(in, world_size));
   require_allowed(changes, in.options.allow_change);
   const int64_t epoch = saved.step / in.plan.steps_per_epoch;
   const int64_t cursor = saved.step % in.plan.steps_per_epoch * in.plan.global_batch;
@@ -119,6 +121,7 @@ CheckpointFacts checkpoint_facts(Job& job, const TrainInputs& in, const model::P
   facts.facts = facts_of(in, job.world_size());
   facts.tensors = tensors_of(layout);
   facts.limit = in.options.save_total_limit;
+  facts.replaces_others = in.options.overwrite_output_dir;
   if (job.is_main()) facts.model_files = model_files(in.config, *in.tokenizer);
   return facts;
 }

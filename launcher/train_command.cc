@@ -189,6 +189,9 @@ std::string closing_words(const TrainInputs& in, const TrainSummary& summary, in
   if (summary.stopped_on_request) text += words_on_stop(in, summary, time_is_over);
   if (world_size > 1) text += exposed_line(summary);
   text += words_on_saves(summary.saves);
+  if (summary.lost_best_step >= 0)
+    text += formatted("the model of step %lld, the best one when it was evaluated, could not be written\n",
+                      static_cast<long long>(summary.lost_best_step));
   text += formatted("trained %lld steps in %s, %s; the model is in %s\n", static_cast<long long>(summary.steps),
                     format_duration(summary.train_seconds).c_str(), speed_words(summary.per_second).c_str(),
                     in.options.output_dir.c_str());
@@ -199,7 +202,7 @@ std::string closing_words(const TrainInputs& in, const TrainSummary& summary, in
 
 /// Never success, nor a promise to go on, without the checkpoint of the last step.
 int exit_code_of(const TrainSummary& summary) {
-  if (summary.saves.last_failed) return kStorage;
+  if (summary.saves.last_failed || summary.lost_best_step >= 0) return kStorage;
   return summary.stopped_on_request ? kStopped : kDone;
 }
 
@@ -228,7 +231,7 @@ void restore(Job& job, const TrainInputs& in, const StoredCheckpoint& start, con
   const FlatState state = load_state(job, start, tensors_of(model.layout()));
   job.together([&] {
     restore_counts(start, state, trainer);
-    if (!job.is_main() || !fs::exists(start.folder / kBestModelName)) return;
+    if (!job.is_main() || !in.options.load_best_model_at_end || !fs::exists(start.folder / kBestModelName)) return;
     owner->change([&] {
       write_model_files(model, *in.tokenizer, in.options.output_dir, *owner);
       restore_best_model(start, in.options.output_dir);
@@ -263,10 +266,10 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   failpoint("locked");
   const FolderOwner* const owner = folder ? &folder->owner() : nullptr;
   const std::optional<StoredCheckpoint> start = find_start(job, in);
-  job.together([&] {
-    if (job.is_main()) folder->begin(start.has_value());
-  });
   require_room(job, in, start);
+  job.together([&] {
+    if (job.is_main()) folder->begin(start);
+  });
   failpoint("begun");
   model::DistilBert model = make_replicas(job, in, start.has_value());
   failpoint("replicas-made");

@@ -5,6 +5,7 @@
 #include "data/labels.h"
 #include "data/sampler.h"
 #include "data/sha256.h"
+#include "data/utf8.h"
 #include "launcher/errors.h"
 #include "launcher/find_model_folder.h"
 #include "launcher/format.h"
@@ -53,6 +54,18 @@ RunFacts parse_settings(const std::string& text) {
   return settings;
 }
 
+/// Checkpoints and reports are JSON, which holds nothing else.
+void require_utf8(const std::string& settings) {
+  std::istringstream lines(settings);
+  for (std::string line; std::getline(lines, line);) {
+    int64_t replacements = 0;
+    const std::string readable = data::to_valid_utf8(line, &replacements);
+    if (replacements > 0)
+      throw SettingsError(readable + ": found bytes that are not UTF-8, expected a name in UTF-8; rename the file or "
+                                     "folder, or give a link to it");
+  }
+}
+
 void load_data(TrainInputs& in) {
   const TrainOptions& options = in.options;
   in.data.train = data::ShardedDataset::open(options.dataset, options.train_split);
@@ -66,6 +79,7 @@ void load_data(TrainInputs& in) {
 }  // namespace
 
 void load_inputs(TrainInputs& in, const Job& job) {
+  require_utf8(in.settings);
   load_data(in);
   in.model_folder = find_model_folder(in.options.model_name_or_path);
   in.tokenizer = data::WordPieceTokenizer::from_folder(in.model_folder);
@@ -91,11 +105,22 @@ RunFacts facts_of(const TrainInputs& in, int world_size) {
   facts["global_batch"] = std::to_string(in.plan.global_batch);
   facts["effective_dropout"] =
       formatted("%g, %g, %g", in.config.dropout, in.config.attention_dropout, in.config.seq_classif_dropout);
+  // What config.json says beyond the shapes of the tensors.
+  facts["architecture"] = formatted("%lld heads, %s", static_cast<long long>(in.config.n_heads),
+                                    in.config.activation == model::Activation::kGelu ? "gelu" : "relu");
+  if (in.options.eval_strategy == "steps") facts["eval_steps"] = std::to_string(in.options.eval_steps);
   facts["device_kind"] = kind_of(in.device);
   facts["ranks"] = std::to_string(world_size);
   facts["threads_per_rank"] = std::to_string(in.threads.per_rank);
   facts["program"] = LOCKSTEP_VERSION;
   return facts;
+}
+
+RunFacts with_defaults(RunFacts saved) {
+  TrainOptions defaults;
+  for (const auto& [option, value] : parse_settings(make_train_app(defaults)->config_to_str(true, false)))
+    saved.try_emplace(option, value);
+  return saved;
 }
 
 std::string identity_of(const TrainInputs& in) {

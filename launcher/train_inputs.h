@@ -41,6 +41,9 @@ void load_inputs(TrainInputs& inputs, const Job& job);
 /// What a checkpoint says of its run, to be compared when it goes on: every option, and the facts that they lead to.
 RunFacts facts_of(const TrainInputs& inputs, int world_size);
 
+/// `saved`, and of options that the program which saved it did not have, their defaults: that is what it did.
+RunFacts with_defaults(RunFacts saved);
+
 /// What must be the same on every rank, as lines "key = value": settings, data and kind of device.
 std::string identity_of(const TrainInputs& inputs);
 

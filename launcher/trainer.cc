@@ -5,6 +5,7 @@
 #include <numeric>
 #include <optional>
 #include <span>
+#include <system_error>
 
 #include "data/distinct_ids.h"
 #include "data/sampler.h"
@@ -72,7 +73,10 @@ TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& aft
                           const StopQuestion& stop_requested) {
   stop_requested_ = stop_requested;
   model_.zero_gradients();
-  if (goes_on() && evaluation_is_missing()) evaluate(publish);
+  if (!best_.should_stop() && evaluation_is_missing()) {
+    evaluate(publish);
+    if (stopping_) save_if_due(false);  // the checkpoint that it goes on from may be in another folder
+  }
   while (goes_on()) {
     const auto order = data::epoch_order(data_.train_examples, options_.seed, step_ / plan_.steps_per_epoch);
     auto begin = static_cast<size_t>(step_ % plan_.steps_per_epoch * plan_.global_batch);
@@ -89,11 +93,9 @@ TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& aft
     }
   }
   if (since_log_.examples > 0) log_last_step();
-  // An evaluation is due at the last step; a run that was stopped before has trained since its newest one.
   const bool is_cut = stopping_ && (step_ < plan_.total_steps || evaluation_is_due(true));
-  const bool was_done = step_ == first_step_;  // when the run went on from its last checkpoint
   const bool keeps_best = options_.load_best_model_at_end && best_.any();
-  if (job_.is_main() && !keeps_best && (!best_.any() || is_cut || was_done)) publish_model(publish);
+  if (job_.is_main() && !keeps_best && published_step_ != step_) publish_model(publish);
   trace_.finish();
   TrainSummary result = summary();
   result.stopped_early = !is_cut && step_ < plan_.total_steps;
@@ -243,8 +245,10 @@ bool Trainer::evaluation_is_due(bool end_of_epoch) const {
 }
 
 void Trainer::evaluate(const ModelPublisher& publish) {
-  enter("evaluating");
   progress_.pause();
+  // Else only steps tell that all ranks have written their parts, and there is none for a while.
+  if (saver_ != nullptr) saver_->hear(job_.control().sum(std::vector<double>{saver_->vote()}).front());
+  enter("evaluating");
   require_equal_parameters(job_, model_, "parameters");
   const std::optional<EvalResult> evaluation = run_evaluation();
   stopping_ = !evaluation;
@@ -261,9 +265,9 @@ void Trainer::evaluate(const ModelPublisher& publish) {
                   format_duration(result.seconds).c_str()));
   since_evaluation_ = {};
   if (job_.is_main()) give_new_advice();
+  const BestModel::State before = best_.state();
   const bool best = best_.observe(result, step_, plan_.epoch_at(step_));
-  if (job_.is_main() && (best || !options_.load_best_model_at_end)) publish_model(publish);
-  job_.control().idle_barrier();  // no reduction is pending while rank 0 writes
+  publish_evaluated(publish, best || !options_.load_best_model_at_end, before);
   progress_.resume();
 }
 
@@ -275,7 +279,27 @@ void Trainer::publish_model(const ModelPublisher& publish) {
   job_.activity().phase("publishing", dist::Pace::kOpen);
   failpoint("publishing");
   publish();
+  published_step_ = step_;
   failpoint("published");
+}
+
+void Trainer::publish_evaluated(const ModelPublisher& publish, bool is_wanted, const BestModel::State& before) {
+  std::string problem;
+  try {
+    if (job_.is_main() && is_wanted) publish_model(publish);
+  } catch (const std::system_error& error) {
+    problem = error.what();
+  }
+  job_.control().idle_barrier();  // no reduction is pending while rank 0 writes
+  problem = job_.control().broadcast(problem, 0);
+  if (problem.empty()) return;
+  if (job_.is_main())
+    log_warning(formatted("the model of step %lld is not in --output_dir: ", static_cast<long long>(step_)) + problem);
+  if (!options_.load_best_model_at_end) return;  // the end of the run tries again
+  lost_best_step_ = step_;
+  BestModel::State kept = before;
+  kept.evaluations_without_gain = best_.state().evaluations_without_gain;
+  best_.restore(kept);
 }
 
 void Trainer::give_new_advice() {

@@ -62,6 +62,7 @@ struct TrainSummary {
   std::vector<std::string> advice;  // given in mid-run, worth repeating at the end with the last numbers
   double exposed_seconds = 0;       // mean over steps; 0 with one rank
   SaveCounts saves;
+  int64_t lost_best_step = -1;  // an evaluation whose model was the best so far, and could not be written
 };
 
 /// Called on every rank after each step.
@@ -82,8 +83,8 @@ class Trainer {
   Trainer(const TrainOptions& options, const RunPlan& plan, const TrainingData& data, const ThreadPlan& threads,
           Job& job, model::DistilBert& model, RunHistory& history);
 
-  /// Goes on where a checkpoint of the same plan is, rather than at the start; `history`: its records. Every rank,
-  /// before run().
+  /// Goes on where a checkpoint of the same plan is, rather than at the start; `history`: its records. The best model is
+  /// forgotten if the checkpoint does not hold it. Every rank, before run().
   void restore(const CheckpointManifest& manifest, const FlatState& state, std::string_view history);
   /// Writes checkpoints as --save_strategy says, and one when the run ends or is asked to stop. Before run(), which
   /// `saver` must outlive.
@@ -116,6 +117,9 @@ class Trainer {
   std::string words_on_network();
   void evaluate(const ModelPublisher& publish);
   void publish_model(const ModelPublisher& publish);
+  /// Collective. What publish_model() throws when the disk does not take the model is a warning here: `before` is what
+  /// was the best then, and is again.
+  void publish_evaluated(const ModelPublisher& publish, bool is_wanted, const BestModel::State& before);
   /// Notes what this rank does from now on, for the case that it hangs.
   void enter(std::string_view phase);
   std::optional<EvalResult> run_evaluation();
@@ -127,6 +131,7 @@ class Trainer {
   /// Whether the training was stopped before an evaluation that was due where it goes on now.
   bool evaluation_is_missing() const;
   void save_if_due(bool end_of_epoch);
+  void forget_best();
   TrainingPlace place(const Ledger& ledger) const;
   Ledger ledger_of_all_ranks();
   /// Throws AgreedFailure unless the epoch that ends has trained each example exactly once.
@@ -150,6 +155,8 @@ class Trainer {
   bool stopping_ = false;   // agreed by all ranks
   int64_t step_ = 0;        // steps done
   int64_t first_step_ = 0;  // steps done when this process began
+  int64_t published_step_ = -1;  // of the model that this process published last; rank 0's
+  int64_t lost_best_step_ = -1;
   Ledger ledger_;           // of this rank, in the present epoch; rank 0's with what a checkpoint brought
   CheckpointSaver* saver_ = nullptr;
   StateDescriber describe_;

@@ -1,6 +1,9 @@
 // What of a Trainer goes into a checkpoint, and comes back.
+#include <algorithm>
+
 #include "launcher/exit_codes.h"
 #include "launcher/format.h"
+#include "launcher/log.h"
 #include "launcher/replicas.h"
 #include "launcher/trainer.h"
 
@@ -16,6 +19,11 @@ json to_json(const BestModel::State& best) {
           {"value", best.value},
           {"epoch", best.epoch},
           {"evaluations_without_gain", best.evaluations_without_gain}};
+}
+
+bool holds_best_model(const CheckpointManifest& manifest) {
+  return std::any_of(manifest.files.begin(), manifest.files.end(),
+                     [](const FileReceipt& file) { return file.name == kBestModelName; });
 }
 
 BestModel::State best_of(const json& text) {
@@ -66,9 +74,21 @@ void Trainer::restore(const CheckpointManifest& manifest, const FlatState& state
   since_evaluation_.restore(text.at("since_evaluation"));
   in_all_.restore(text.at("in_all"));
   best_.restore(best_of(text.at("best")));
+  if (options_.load_best_model_at_end && best_.any() && !holds_best_model(manifest)) forget_best();
   advice_given_ = text.at("advice_given").get<decltype(advice_given_)>();
   history_.restore(history);
   if (job_.is_main()) ledger_ = Ledger::of_text(text.at("ledger").at("count"), text.at("ledger").at("sum"));
+}
+
+/// As in a run that has only now been told to deliver the best one.
+void Trainer::forget_best() {
+  if (job_.is_main())
+    log_warning(formatted("the checkpoint does not hold the best model so far, of step %lld: the best one is now that "
+                          "of the evaluations from here on",
+                          static_cast<long long>(best_.step())));
+  BestModel::State none;
+  none.evaluations_without_gain = best_.state().evaluations_without_gain;
+  best_.restore(none);
 }
 
 void Trainer::save_with(CheckpointSaver& saver, const StateDescriber& describe) {
@@ -83,6 +103,10 @@ void Trainer::save_if_due(bool end_of_epoch) {
   if (!is_last && !is_due) return;
   progress_.pause();
   if (is_last) saver_->finish();  // so that this one is not skipped
+  if (saver_->is_busy()) {
+    saver_->skip(step_);
+    return progress_.resume();
+  }
   job_.activity().phase("saving a checkpoint", dist::Pace::kOpen);
   require_equal_parameters(job_, model_, "parameters");  // each rank writes its part of what must be one state
   saver_->begin(place(ledger_of_all_ranks()), [this](int64_t begin, FlatState& part) {
@@ -133,7 +157,8 @@ TrainSummary Trainer::summary() const {
           .best = best_,
           .advice = advice_to_repeat(),
           .exposed_seconds = in_all_.exposed_seconds(),
-          .saves = saver_ != nullptr ? saver_->counts() : SaveCounts{}};
+          .saves = saver_ != nullptr ? saver_->counts() : SaveCounts{},
+          .lost_best_step = lost_best_step_};
 }
 
 bool Trainer::evaluation_is_missing() const {

@@ -60,18 +60,40 @@ std::string problem_in_common(Job& job, const StoredCheckpoint& checkpoint) {
   throw AgreedFailure(dist::Failure{0, kCheckpoint, message});
 }
 
+std::string names_of_checkpoints(const fs::path& run_folder) {
+  std::string names;
+  for (const StoredCheckpoint& stored : list_checkpoints(run_folder))
+    names += (names.empty() ? "" : ", ") + stored.folder.filename().string();
+  return names.empty() ? "no checkpoint" : names;
+}
+
+/// Collective.
+void require_it_exists(Job& job, const fs::path& wanted, const fs::path& run_folder) {
+  std::string problem;
+  std::error_code none;
+  if (job.is_main() && !fs::is_directory(wanted, none))
+    problem = "--resume_from_checkpoint: there is no folder " + wanted.string() + "; " + run_folder.string() +
+              " holds " + names_of_checkpoints(run_folder) + ". Give one of these, a step, auto, must or never";
+  problem = job.control().broadcast(problem, 0);
+  if (!problem.empty()) fail_together(problem);
+}
+
 }  // namespace
 
 ResumeWish resume_wish(const std::string& words, const fs::path& run_folder) {
-  if (words == "never") return {Kind::kNever, {}};
+  if (words == "never" || words == "false" || words == "False") return {Kind::kNever, {}};
   if (words == "auto" || words == "true" || words == "True") return {Kind::kNewest, {}};
   if (words == "must") return {Kind::kNewestOrError, {}};
   const bool is_step = !words.empty() && words.size() < 19 &&
                        std::all_of(words.begin(), words.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
-  return {Kind::kThis, is_step ? run_folder / checkpoint_name(std::stoll(words)) : fs::path(words)};
+  if (is_step) return {Kind::kThis, run_folder / checkpoint_name(std::stoll(words))};
+  std::error_code none;  // "checkpoint-4" alone means that of the run
+  const bool is_own = !fs::exists(words, none) && fs::exists(run_folder / words, none);
+  return {Kind::kThis, is_own ? run_folder / words : fs::path(words)};
 }
 
 std::optional<StoredCheckpoint> choose_checkpoint(Job& job, const ResumeWish& wish, const fs::path& run_folder) {
+  if (wish.kind == Kind::kThis) require_it_exists(job, wish.folder, run_folder);
   const std::vector<fs::path> folders = candidates(job, wish, run_folder);
   std::string problems;
   for (const fs::path& folder : folders) {

@@ -1,7 +1,9 @@
 #include "launcher/checkpoint/resume_contract.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
+#include <optional>
 #include <set>
 
 #include "launcher/errors.h"
@@ -64,9 +66,18 @@ std::string value_or_none(const RunFacts& facts, const std::string& key) {
   return found == facts.end() ? "" : found->second;
 }
 
-/// 0.001 is 1e-3.
+std::optional<int64_t> whole_number_of(const std::string& text) {
+  int64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && stop == end ? std::optional(number) : std::nullopt;
+}
+
+/// 0.001 is 1e-3. Whole numbers may have more digits than a double.
 bool are_equal(const std::string& a, const std::string& b) {
   if (a == b) return true;
+  if (const auto whole_a = whole_number_of(a), whole_b = whole_number_of(b); whole_a && whole_b)
+    return *whole_a == *whole_b;
   char *end_a = nullptr, *end_b = nullptr;
   const double number_a = std::strtod(a.c_str(), &end_a), number_b = std::strtod(b.c_str(), &end_b);
   return !a.empty() && !b.empty() && *end_a == '\0' && *end_b == '\0' && number_a == number_b;
@@ -93,7 +104,9 @@ std::vector<Change> changes_between(const RunFacts& saved, const RunFacts& now) 
   std::vector<Change> changes;
   for (const std::string& key : keys) {
     const std::string before = value_or_none(saved, key), after = value_or_none(now, key);
-    if (!are_equal(before, after)) changes.push_back({key, before, after, verdict_on(key)});
+    // A fact that nobody noted then cannot be judged now.
+    const Verdict verdict = saved.contains(key) ? verdict_on(key) : Verdict::kHarmless;
+    if (!are_equal(before, after)) changes.push_back({key, before, after, verdict});
   }
   return changes;
 }

@@ -1,6 +1,7 @@
 #include "launcher/checkpoint/saver.h"
 
 #include <chrono>
+#include <functional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -27,17 +28,21 @@ int64_t size_of(const std::vector<TensorShape>& tensors) {
   return elements;
 }
 
+/// On a thread of its own, or at once where the system has none left.
+template <typename T>
+std::future<T> in_background(const std::function<T()>& work) {
+  try {
+    return std::async(std::launch::async, work);
+  } catch (const std::system_error&) {
+    std::promise<T> done;
+    done.set_value(work());
+    return done.get_future();
+  }
+}
+
 template <typename T>
 bool is_ready(const std::future<T>& future) {
   return !future.valid() || future.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-}
-
-/// The delivered model's file, which later evaluations replace by another, stays with the checkpoint under a second
-/// name. File systems without hard links get a copy.
-void keep_best_model(const fs::path& run_folder, const fs::path& checkpoint) {
-  std::error_code error;
-  fs::create_hard_link(run_folder / "model.safetensors", checkpoint / kBestModelName, error);
-  if (error) fs::copy_file(run_folder / "model.safetensors", checkpoint / kBestModelName);
 }
 
 }  // namespace
@@ -51,26 +56,56 @@ CheckpointSaver::~CheckpointSaver() {
   if (part_.valid()) part_.wait();
   if (commit_.valid()) commit_.wait();
   std::error_code ignored;
-  if (stage_ != Stage::kIdle && job_.is_main()) fs::remove_all(unfinished_, ignored);
+  if (is_busy() && job_.is_main()) fs::remove_all(unfinished_, ignored);
 }
 
 void CheckpointSaver::begin(const TrainingPlace& place, const StateReader& read) {
-  if (stage_ != Stage::kIdle) {
-    ++counts_.skipped;
-    if (job_.is_main())
-      log_warning(formatted("no checkpoint of step %lld: that of step %lld is still being written",
-                            static_cast<long long>(place.step), static_cast<long long>(place_.step)));
-    return;
-  }
+  if (is_busy()) return skip(place.step);
   place_ = place;
   const std::string problem = announce(place.step);
   snapshot_.resize(range_.size());
   if (problem.empty()) read(range_.begin, snapshot_);
   failpoint("snapshot");
   stage_ = Stage::kWriting;
-  part_ = std::async(std::launch::async, [this, problem, slices = slices_of(range_, facts_.tensors)] {
+  part_ = in_background<Part>([this, problem, slices = slices_of(range_, facts_.tensors)] {
     return problem.empty() ? write_part(slices) : Part{{}, problem};
   });
+}
+
+void CheckpointSaver::skip(int64_t step) {
+  ++counts_.skipped;
+  if (job_.is_main())
+    log_warning(formatted("no checkpoint of step %lld: that of step %lld is still being written",
+                          static_cast<long long>(step), static_cast<long long>(place_.step)));
+}
+
+/// In the step, since an evaluation may replace the run folder's model soon: a second name for the file, or a copy where
+/// the file system has no hard links. The checkpoint before may hold the same model.
+void CheckpointSaver::link_best_model() {
+  const fs::path link = unfinished_ / kBestModelName, delivered = facts_.run_folder / "model.safetensors";
+  std::error_code error;
+  best_from_ = BestFrom::kCheckpointBefore;
+  if (best_.step == place_.kept_step) {
+    fs::create_hard_link(best_.path, link, error);
+    if (!error) return;
+  }
+  fs::create_hard_link(delivered, link, error);
+  best_from_ = error ? BestFrom::kCopy : BestFrom::kRunFolder;
+  if (error) fs::copy_file(delivered, link);
+}
+
+/// On rank 0's I/O thread: a file of its own, so that whoever writes into the run folder's model leaves the checkpoint
+/// as it is.
+FileReceipt CheckpointSaver::keep_best_model() {
+  const fs::path link = unfinished_ / kBestModelName;
+  if (best_from_ == BestFrom::kCheckpointBefore) return best_.receipt;
+  if (best_from_ == BestFrom::kRunFolder) {
+    const fs::path copy = unfinished_ / "best_model.copy";
+    fs::copy_file(link, copy);
+    fs::rename(copy, link);
+  }
+  data::flush_to_disk(link);
+  return receipt_of(link);
 }
 
 /// Rank 0 makes the folder and tells its name, or all ranks why there is none.
@@ -84,7 +119,7 @@ std::string CheckpointSaver::announce(int64_t step) {
       unfinished_ = make_unfinished(facts_.run_folder, step);
       words["folder"] = unfinished_.string();
       failpoint("folder-made");
-      if (place_.with_best_model) keep_best_model(facts_.run_folder, unfinished_);
+      if (place_.with_best_model) link_best_model();
     } catch (const std::exception& error) {
       words["problem"] = error.what();
     }
@@ -113,11 +148,11 @@ bool CheckpointSaver::own_work_is_done() const {
 }
 
 double CheckpointSaver::vote() const {
-  return stage_ != Stage::kIdle && own_work_is_done() ? 1 : 0;
+  return is_busy() && own_work_is_done() ? 1 : 0;
 }
 
 void CheckpointSaver::hear(double votes) {
-  if (stage_ == Stage::kIdle || votes < job_.world_size()) return;
+  if (!is_busy() || votes < job_.world_size()) return;
   if (stage_ == Stage::kWriting)
     collect();
   else
@@ -143,8 +178,8 @@ void CheckpointSaver::collect() {
     if (problem.empty() && heard["problem"] != "")
       problem = formatted("rank %zu: ", rank) + heard["problem"].get<std::string>();
   }
-  commit_ = std::async(std::launch::async,
-                       [this, problem, receipts] { return problem.empty() ? commit(receipts) : problem; });
+  commit_ = in_background<std::string>(
+      [this, problem, receipts] { return problem.empty() ? commit(receipts) : problem; });
 }
 
 /// "", or why the checkpoint was dropped. Throws LockedError.
@@ -184,17 +219,17 @@ void CheckpointSaver::publish(const std::vector<FileReceipt>& receipts) {
   manifest.files.push_back(write_hashed(unfinished_ / "trainer_state.json", place_.trainer_state));
   for (const auto& [name, content] : facts_.model_files)
     manifest.files.push_back(write_hashed(unfinished_ / name, content));
-  if (place_.with_best_model) {
-    data::flush_to_disk(unfinished_ / kBestModelName);  // linked or copied, and perhaps not on the disk yet
-    manifest.files.push_back(receipt_of(unfinished_ / kBestModelName));
-  }
+  if (place_.with_best_model) manifest.files.push_back(keep_best_model());
   failpoint("before-manifest");
   const std::string text = to_text(manifest);
   parse_manifest(text);  // what could not be read again is not published
   write_hashed(unfinished_ / kManifestName, text);
   failpoint("manifest-written");
-  const PublishedCheckpoint published = publish_checkpoint(unfinished_, facts_.run_folder, place_.step, facts_.owner);
+  const PublishedCheckpoint published =
+      publish_checkpoint(unfinished_, facts_.run_folder, place_.step, facts_.owner, facts_.replaces_others);
   unfinished_.clear();  // what has that name now, if anything has, is an older checkpoint
+  if (place_.with_best_model)
+    best_ = {published.folder / kBestModelName, place_.kept_step, manifest.files.back()};
   settle(published);
 }
 
@@ -232,7 +267,7 @@ void CheckpointSaver::conclude() {
 }
 
 void CheckpointSaver::finish() {
-  while (stage_ != Stage::kIdle) {
+  while (is_busy()) {
     job_.activity().phase("saving a checkpoint", dist::Pace::kOpen);
     wait_for_own_work();
     job_.control().idle_barrier();

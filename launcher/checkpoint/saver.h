@@ -47,9 +47,10 @@ struct CheckpointFacts {
   std::vector<TensorShape> tensors;
   int64_t limit = 0;  // how many to keep; 0: all
   /// Rank 0's: content by name of what makes a model's folder of the parameters, its config.json and tokenizer.
-  std::map<std::string, std::string> model_files;
+  std::map<std::string, std::string> model_files = {};
   /// Rank 0's, which must outlive the saver: asked before the folder is changed.
   const FolderOwner* owner = nullptr;
+  bool replaces_others = false;  // checkpoints of other runs whose names are needed go
 };
 
 /// Writes checkpoints of a run, each rank its part, beside the training: a step waits only for a copy in host memory.
@@ -64,8 +65,11 @@ class CheckpointSaver {
   CheckpointSaver& operator=(const CheckpointSaver&) = delete;
 
   /// Collective. Copies the state and begins to write it. If the one before is still being written, skips this one and
-  /// counts it. Throws LockedError on rank 0, as hear() and finish(), if the folder is another job's by now.
+  /// counts it: skip(). Throws LockedError on rank 0, as hear() and finish(), if the folder is another job's by now.
   void begin(const TrainingPlace& place, const StateReader& read);
+  /// The same on all ranks: whether the one before is still being written.
+  bool is_busy() const { return stage_ != Stage::kIdle; }
+  void skip(int64_t step);
   /// What this rank adds to the step's sum, and collective, what it makes of the sum: the next stage, once all are
   /// ready.
   double vote() const;
@@ -84,6 +88,8 @@ class CheckpointSaver {
   enum class Stage { kIdle, kWriting, kCommitting };
 
   std::string announce(int64_t step);
+  void link_best_model();
+  FileReceipt keep_best_model();
   void require_own_folder() const;
   Part write_part(const std::vector<Slice>& slices) noexcept;
   void collect();
@@ -100,6 +106,15 @@ class CheckpointSaver {
   Stage stage_ = Stage::kIdle;
   TrainingPlace place_;               // of the one being written
   std::filesystem::path unfinished_;  // its folder
+  /// Rank 0's newest checkpoint's best model.
+  struct KeptBest {
+    std::filesystem::path path;
+    int64_t step = -1;  // that it is of
+    FileReceipt receipt;
+  };
+  KeptBest best_;
+  enum class BestFrom { kCopy, kRunFolder, kCheckpointBefore };
+  BestFrom best_from_ = BestFrom::kCopy;  // what the best model of the one being written is another name of
   FlatState snapshot_;                // this rank's part of it
   WrittenBytes written_{0};
   std::future<Part> part_;           // while kWriting

@@ -7,6 +7,7 @@
 #include "data/sampler.h"
 #include "tests/end_to_end/checkpoint_job.h"
 #include "tests/support/require.h"
+#include "tests/support/small_disk.h"
 
 namespace lockstep {
 namespace {
@@ -17,25 +18,7 @@ using testing::HasSubstr;
 using tests::becomes_true;
 using tests::CheckpointJob;
 using tests::Outcome;
-
-/// A tmpfs, which goes with it.
-class SmallDisk {
- public:
-  SmallDisk(const std::string& folder, const char* size) : folder_(folder) {
-    fs::create_directories(folder);
-    is_mounted_ = mount("tmpfs", folder.c_str(), "tmpfs", 0, size) == 0;
-  }
-  ~SmallDisk() {
-    if (is_mounted_) umount2(folder_.c_str(), MNT_DETACH);
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-  bool is_mounted() const { return is_mounted_; }
-
- private:
-  std::string folder_;
-  bool is_mounted_;
-};
+using tests::SmallDisk;
 
 TEST_F(CheckpointJob, AStopOnRequestSavesAndSaysHowToGoOn) {
   const auto job = launch(2, {"--save_strategy", "epoch"});
@@ -49,7 +32,7 @@ TEST_F(CheckpointJob, AStopOnRequestSavesAndSaysHowToGoOn) {
 }
 
 TEST_F(CheckpointJob, AStopOnRequestInAnyPhaseLeavesACheckpointOfTheStepThatAllStoppedAfter) {
-  for (const char* point : {"loaded:1:1", "step:1:5", "evaluating:0:1", "evaluating:0:4", "snapshot:1:1",
+  for (const char* point : {"loaded:1:1", "step:1:5", "step:1:14", "evaluating:0:1", "evaluating:0:4", "snapshot:1:1",
                             "shard-middle:1:2", "collected:0:1", "before-manifest:0:1", "after-rename:0:2"}) {
     SCOPED_TRACE(point);
     fs::remove_all(run_folder());
@@ -160,6 +143,22 @@ TEST_F(CheckpointJob, ADiskThatIsFullBeforeTheFirstSaveCostsCheckpointsAndNotThe
   EXPECT_EQ(full.exit_code, kStorage) << full.output;
   EXPECT_THAT(full.output, HasSubstr("no checkpoint of step 3: "));
   EXPECT_THAT(full.output, HasSubstr("trained 14 steps"));
+}
+
+TEST_F(CheckpointJob, ADiskWithoutRoomForAnEvaluatedModelCostsThatModelAndNotTheTraining) {
+  const std::string disk = world_->path("disk_without_a_model"), run = disk + "/run";
+  const SmallDisk mounted(disk, "size=4m");
+  LOCKSTEP_NEEDS("mount", mounted.is_mounted(), "this user may not mount a tmpfs");
+  constexpr const char* kSettings = "--save_strategy no --load_best_model_at_end --metric_for_best_model loss";
+  Outcome outcome;
+  std::thread training([&] { outcome = train(2, kSettings, "LOCKSTEP_FAILPOINT=publishing:0:2:slow", run); });
+  EXPECT_TRUE(becomes_true([&] { return fs::exists(run + "/model.safetensors"); }, tests::kPatience));
+  std::ofstream(disk + "/ballast") << std::string(fs::space(disk).available - 100'000, 'x');
+  training.join();
+  EXPECT_EQ(outcome.exit_code, kStorage) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("the model of step 8 is not in --output_dir: "));
+  EXPECT_THAT(outcome.output, HasSubstr("trained 14 steps"));
+  EXPECT_TRUE(fs::exists(run + "/all_results.json"));
 }
 
 TEST_F(CheckpointJob, ADiskThatFillsUpInTheMiddleOfAShardCostsThatCheckpoint) {

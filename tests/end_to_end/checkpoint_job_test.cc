@@ -153,5 +153,82 @@ TEST_F(CheckpointJob, TheBestModelComesBackWithTheCheckpoint) {
   EXPECT_EQ(fs::file_size(run_folder() + "/model.safetensors"), kept.size());
 }
 
+/// cp, an editor or a training tool may write into the delivered model's file.
+TEST_F(CheckpointJob, WhoWritesIntoTheDeliveredModelLeavesCheckpointsAsTheyAre) {
+  ASSERT_EQ(train(1, "--load_best_model_at_end --save_total_limit 2").exit_code, kDone);
+  std::ofstream(run_folder() + "/model.safetensors") << "something else";
+  EXPECT_EQ(valid_ones().size(), list_checkpoints(run_folder()).size());
+  for (const StoredCheckpoint& stored : valid_ones())
+    EXPECT_TRUE(fs::exists(stored.folder / kBestModelName));
+}
+
+TEST_F(CheckpointJob, GoingOnFromAnotherRunsCheckpointReplacesNoRun) {
+  const std::string other = world_->path("other");
+  ASSERT_EQ(train(1, "", "", other).exit_code, kDone);
+  ASSERT_EQ(train(1, "--seed 7").exit_code, kDone);
+  const std::string before = model();
+  const std::string from = " --resume_from_checkpoint " + other + "/checkpoint-14";
+  EXPECT_EQ(train(1, from).exit_code, kContract);
+  EXPECT_EQ(model() == before, true);
+  EXPECT_EQ(train(1, from, "", world_->path("elsewhere")).exit_code, kDone);
+  EXPECT_EQ(read_file(world_->path("elsewhere") + "/model.safetensors") == read_file(other + "/model.safetensors"), true);
+}
+
+TEST_F(CheckpointJob, ACheckpointThatIsNotThereIsNotCalledDamaged) {
+  ASSERT_EQ(train(1).exit_code, kDone);
+  const Outcome outcome = train(1, "--resume_from_checkpoint 5");
+  EXPECT_EQ(outcome.exit_code, kCheckpoint);
+  EXPECT_THAT(outcome.output, HasSubstr("/checkpoint-5; " + run_folder() + " holds checkpoint-14, "));
+}
+
+TEST_F(CheckpointJob, AResumeThatIsRefusedLeavesTheRunAsItWas) {
+  ASSERT_EQ(train(1).exit_code, kDone);
+  const std::string metrics = read_file(run_folder() + "/metrics.jsonl");
+  const std::string other = world_->path("other_shapes");
+  fs::copy(world_->model_folder(), other, fs::copy_options::recursive);
+  auto config = nlohmann::json::parse(read_file(other + "/config.json"));
+  config["n_layers"] = config["n_layers"].get<int>() - 1;
+  std::ofstream(other + "/config.json") << config;
+  const Outcome refused = train(1, kResume + (" --model_name_or_path " + other));
+  EXPECT_EQ(refused.exit_code, kContract) << refused.output;
+  EXPECT_EQ(read_file(run_folder() + "/metrics.jsonl") == metrics, true);
+  EXPECT_TRUE(fs::exists(run_folder() + "/all_results.json"));
+}
+
+TEST_F(CheckpointJob, AnotherFunctionOfTheSameShapesNeedsPermission) {
+  ASSERT_EQ(train(1, "--max_steps 3").exit_code, kDone);
+  const std::string other = world_->path("other_heads");
+  fs::copy(world_->model_folder(), other, fs::copy_options::recursive);
+  auto config = nlohmann::json::parse(read_file(other + "/config.json"));
+  config["n_heads"] = config["n_heads"].get<int>() / 2;
+  std::ofstream(other + "/config.json") << config;
+  const Outcome refused = train(1, "--max_steps 3" + (kResume + (" --model_name_or_path " + other)));
+  EXPECT_EQ(refused.exit_code, kContract) << refused.output;
+  EXPECT_THAT(refused.output, HasSubstr("add --allow_change architecture"));
+}
+
+TEST_F(CheckpointJob, NamesThatAreNotUtf8AreRefusedBeforeTheTraining) {
+  const Outcome outcome = train(1, "", "", world_->path("gr\xF6sse"));
+  EXPECT_EQ(outcome.exit_code, kContract) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("found bytes that are not UTF-8"));
+}
+
+TEST_F(CheckpointJob, WhoReadsTheOutputMayLeave) {
+  const std::string alone = "env " + tests::quoted(tests::environment("LOCKSTEP_BINARY")) + " ";
+  tests::run(alone + arguments(run_folder()) + " --threads 1 2>&1 | head -n 1");
+  EXPECT_TRUE(tests::becomes_true([] { return fs::exists(run_folder() + "/all_results.json"); }, tests::kPatience));
+}
+
+TEST_F(CheckpointJob, FilesThatNoRunWroteAreNotReplaced) {
+  fs::create_directories(run_folder());
+  std::ofstream(run_folder() + "/README.md") << "notes";
+  const Outcome refused = train(1);
+  EXPECT_EQ(refused.exit_code, kContract);
+  EXPECT_THAT(refused.output, HasSubstr("holds README.md, which no run wrote"));
+  EXPECT_EQ(read_file(run_folder() + "/README.md"), "notes");
+  EXPECT_EQ(train(1, "", "", world_->dataset_folder()).exit_code, kContract);
+  EXPECT_EQ(train(1, "", "", run_folder() + "/README.md").exit_code, kContract);
+}
+
 }  // namespace
 }  // namespace lockstep

@@ -1,8 +1,13 @@
 // A training that was stopped and goes on must be the training that was never stopped, bit for bit.
 #include <gmock/gmock.h>
 
+#include <cerrno>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <sstream>
+#include <system_error>
+#include <thread>
 
 #include "data/atomic_file.h"
 #include "data/seal.h"
@@ -19,6 +24,7 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 
 constexpr int64_t kSteps = 12;
+constexpr int64_t kNever = kSteps + 1;  // to stop
 
 struct Trained {
   TrainSummary summary;
@@ -26,6 +32,7 @@ struct Trained {
   FlatState state;
   int64_t optimizer_steps = 0;
   std::vector<nlohmann::json> log;  // without times
+  std::vector<int64_t> published;   // steps whose model was; rank 0's
 };
 
 void expect_same_bits(const Trained& a, const Trained& b) {
@@ -71,7 +78,7 @@ class Resume : public testing::Test {
   }
 
   /// From `start` to the end, or until it is asked to stop after `stop_after` steps, with checkpoints in the folder.
-  Trained train(const std::optional<StoredCheckpoint>& start = {}, int64_t stop_after = kSteps,
+  Trained train(const std::optional<StoredCheckpoint>& start = {}, int64_t stop_after = kNever,
                 const TrainOptions& options = Resume::options()) {
     TrainingData data = world_.training_data();
     data.train_examples.resize(static_cast<size_t>(options.max_train_samples));
@@ -89,10 +96,16 @@ class Resume : public testing::Test {
     int64_t done = start ? start->manifest->step : 0;
     trained.summary = trainer.run(
         [&] {
+          if (done == full_disk_at_) throw std::system_error(ENOSPC, std::generic_category(), "model.safetensors");
+          if (on_publishing_) on_publishing_(done);
           if (options.load_best_model_at_end) model::save_weights(model, folder_);
+          trained.published.push_back(done);
         },
-        [&](const StepStats& stats) { trained.losses[done = stats.step] = stats.loss; },
-        [&] { return done >= stop_after - 1 && stop_after < kSteps; });
+        [&](const StepStats& stats) {
+          trained.losses[done = stats.step] = stats.loss;
+          if (after_step_) after_step_(done);
+        },
+        [&] { return done >= stop_after - 1; });
     trained.state.parameters.resize(static_cast<size_t>(model.layout().size));
     model.get_parameters(trained.state.parameters);
     trained.log = without_times(history.log());
@@ -153,13 +166,15 @@ class Resume : public testing::Test {
 
   tests::TinyWorld world_;
   tests::TemporaryFolder own_folder_;
+  int64_t full_disk_at_ = -1;  // the step whose model is not taken
+  std::function<void(int64_t step)> after_step_, on_publishing_;
   std::string folder_;
   std::unique_ptr<Job> job_;
 };
 
 TEST_F(Resume, FromAnyStepTheTrainingGoesOnAsIfItHadNeverStopped) {
   const Trained unbroken = train();
-  for (const int64_t step : {1, 4, 7, 8, 10, 11}) {  // in mid-epoch; at the end of one, with an evaluation due
+  for (const int64_t step : std::initializer_list<int64_t>{1, 4, 7, 8, 10, 11, kSteps}) {  // in mid-epoch; at an epoch's end; evaluations due
     const Trained before = train({}, step);
     EXPECT_EQ(before.summary.steps, step);
     EXPECT_TRUE(before.summary.stopped_on_request);
@@ -261,9 +276,9 @@ TEST_F(NeverAgain, EarlyStoppingForgetsItsCountOnResuming) {
   options.eval_steps = 3;
   options.early_stopping_patience = 2;
   options.early_stopping_threshold = 2;  // no accuracy is better by that much: the third evaluation is the last
-  EXPECT_EQ(train({}, kSteps, options).summary.steps, 9);
+  EXPECT_EQ(train({}, kNever, options).summary.steps, 9);
   train({}, 5, options);
-  const Trained after = train(checkpoint(5), kSteps, options);
+  const Trained after = train(checkpoint(5), kNever, options);
   EXPECT_EQ(after.summary.steps, 9);
   EXPECT_TRUE(after.summary.stopped_early);
 }
@@ -284,6 +299,67 @@ TEST_F(Resume, NeverStartsAnewWhereAllAreDamaged) {
   } catch (const AgreedFailure& failure) {
     EXPECT_EQ(failure.failure().exit_code, kCheckpoint);
   }
+}
+
+TEST_F(Resume, WithoutEvaluationsTheLastStepsModelIsDelivered) {
+  train({}, 10);
+  TrainOptions options = Resume::options();
+  options.eval_strategy = "no";
+  const Trained after = train(checkpoint(10), kNever, options);
+  if (job_->is_main()) {
+    EXPECT_EQ(after.published, std::vector<int64_t>{kSteps});
+  }
+}
+
+TEST_F(Resume, ABestModelThatTheCheckpointDoesNotHoldIsForgotten) {
+  train({}, 6);
+  TrainOptions options = Resume::options();
+  options.load_best_model_at_end = true;
+  const Trained after = train(checkpoint(6), kNever, options);
+  EXPECT_GT(after.summary.best.step(), 6);
+  if (job_->is_main()) {
+    EXPECT_EQ(after.published.back(), after.summary.best.step());
+  }
+}
+
+TEST_F(Resume, AModelThatTheDiskDoesNotTakeEndsNoTraining) {
+  full_disk_at_ = 4;
+  const Trained trained = train();
+  EXPECT_EQ(trained.summary.steps, kSteps);
+  EXPECT_EQ(trained.summary.lost_best_step, -1) << "the last one is delivered";
+  full_disk_at_ = kSteps;
+  if (job_->world_size() == 1) {
+    EXPECT_THROW(train(), std::system_error) << "none is";
+  }
+}
+
+TEST_F(Resume, ABestModelThatTheDiskDoesNotTakeIsNotTheBest) {
+  TrainOptions options = Resume::options();
+  options.load_best_model_at_end = true;
+  full_disk_at_ = 4;  // the first evaluation is the best so far
+  const Trained trained = train({}, kNever, options);
+  EXPECT_EQ(trained.summary.steps, kSteps);
+  EXPECT_EQ(trained.summary.lost_best_step, 4);
+  EXPECT_GT(trained.summary.best.step(), 4);
+  if (job_->is_main()) {
+    EXPECT_EQ(trained.published.back(), trained.summary.best.step());
+  }
+}
+
+/// A long evaluation must not keep a checkpoint from its name that all ranks have written by then.
+TEST_F(Resume, ACheckpointGetsItsNameWhileAnEvaluationRuns) {
+  TrainOptions options = Resume::options();
+  options.save_steps = 3;
+  after_step_ = [](int64_t step) {
+    if (step == 4) std::this_thread::sleep_for(std::chrono::milliseconds(500));  // the shards of step 3 are written
+  };
+  on_publishing_ = [&](int64_t step) {
+    const auto is_there = [&] { return fs::exists(fs::path(folder_) / "checkpoint-3"); };
+    for (int i = 0; i < 100 && step == 4 && !is_there(); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_TRUE(step != 4 || is_there());
+  };
+  train({}, kNever, options);
 }
 
 /// A manifest is read as a whole, and refused above 16 MiB: a long run's records must not bring it there.
@@ -335,7 +411,7 @@ TEST_F(Resume, AsManyAsWantedAreKept) {
 TEST_F(Resume, CheckpointsAreWrittenBesideTheTraining) {
   TrainOptions options = Resume::options();
   options.save_steps = 3;
-  const Trained trained = train({}, kSteps, options);
+  const Trained trained = train({}, kNever, options);
   const SaveCounts& saves = trained.summary.saves;
   EXPECT_EQ(saves.written + saves.skipped, 4);
   EXPECT_EQ(saves.failed, 0);
