@@ -183,6 +183,14 @@ TEST_F(Commands, PredictDoesNotTakeAFolderForAnEmptyFile) {
                  kUsage, {"cannot be read"});
 }
 
+TEST_F(Commands, AFileIsNoOutputFolder) {
+  const std::string file = world_->path("a_file");
+  std::ofstream(file + ".csv") << "text,label\nfine,1\nbad,0\n";
+  const std::string prepare = "prepare --train_file " + file + ".csv --model " + world_->model_folder() + " --output ";
+  for (const char* below : {"", "/below"})
+    expect_failure(lockstep(prepare + file + ".csv" + below), kContract, {file + ".csv is a file", "name a folder"});
+}
+
 TEST_F(Commands, OutputThatCannotBeWrittenIsAFailure) {
   const std::string model = "--model_name_or_path " + run_folder();
   for (const std::string& command :
