@@ -19,6 +19,7 @@
 #include "launcher/log.h"
 #include "launcher/machine.h"
 #include "launcher/model_folder.h"
+#include "launcher/option_values.h"
 
 namespace lockstep {
 
@@ -48,13 +49,15 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
   auto app = make_app("lockstep predict", "Labels texts with a fine-tuned model.", kPredictFooter);
   app->add_option("text", o.texts, "Texts to label; none: read --file or standard input")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app->add_option("--model_name_or_path", o.model, "Folder of the fine-tuned model")->required();
-  app->add_option("--file", o.file, "One text per line; - is standard input");
+  app->add_option("--model_name_or_path", o.model, "Folder of the fine-tuned model")
+      ->check(filled("a folder or a name"))
+      ->required();
+  app->add_option("--file", o.file, "One text per line; - is standard input")->check(filled("a file, or -"));
   app->add_option("--format", o.format, "table or jsonl (one object per text: label, score, scores of all labels)")
-      ->check(CLI::IsMember({"table", "jsonl"}));
-  app->add_option("--max_seq_length", o.max_seq_length, "Longer texts lose their end")->check(CLI::Range(3, 1 << 20));
-  app->add_option("--batch_size", o.batch_size, "Texts per batch")->check(CLI::PositiveNumber);
-  app->add_option("--threads", o.threads, "Threads; 0: all cores");
+      ->check(one_of({"table", "jsonl"}));
+  app->add_option("--max_seq_length", o.max_seq_length, "Longer texts lose their end")->check(whole_number(3, 1 << 20));
+  app->add_option("--batch_size", o.batch_size, "Texts per batch")->check(whole_number(1, 1000000));
+  app->add_option("--threads", o.threads, "Threads; 0: all cores")->check(whole_number(0, 4096));
   parse_command_line(*app, arguments);
   if (!o.texts.empty() && !o.file.empty()) throw UsageError("give texts or --file, not both");
   return o;

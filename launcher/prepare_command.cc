@@ -8,6 +8,7 @@
 #include "launcher/log.h"
 #include "launcher/machine.h"
 #include "launcher/model_folder.h"
+#include "launcher/option_values.h"
 #include "launcher/progress.h"
 
 namespace lockstep {
@@ -32,30 +33,43 @@ std::unique_ptr<CLI::App> make_prepare_app(data::PrepareOptions& o, std::string&
   auto app = make_app("lockstep prepare", "Tokenizes labelled texts into a data set that `lockstep train` reads.",
                       kPrepareFooter);
   accept_config_file(*app, config);
-  app->add_option("--imdb", o.imdb, "aclImdb folder, or aclImdb_v1.tar.gz")->group("Source");
-  app->add_option("--train_file", o.train_file, "CSV or JSONL with one example per row")->group("Source");
-  app->add_option("--validation_file", o.validation_file, "Likewise")->group("Source");
-  app->add_option("--test_file", o.test_file, "Likewise")->group("Source");
+  app->add_option("--imdb", o.imdb, "aclImdb folder, or aclImdb_v1.tar.gz")
+      ->check(filled("a folder or an archive"))
+      ->group("Source");
+  app->add_option("--train_file", o.train_file, "CSV or JSONL with one example per row")
+      ->check(filled("a file"))
+      ->group("Source");
+  app->add_option("--validation_file", o.validation_file, "Likewise")->check(filled("a file"))->group("Source");
+  app->add_option("--test_file", o.test_file, "Likewise")->check(filled("a file"))->group("Source");
   app->add_option("--validation_fraction", o.validation_fraction, "Part of train that becomes the validation split")
       ->group("Source")
-      ->check(CLI::Range(0.0, 0.9));
-  app->add_option("--text_column", o.text_column, "Column or key of the text")->group("Source");
-  app->add_option("--label_column", o.label_column, "Column or key of the label")->group("Source");
+      ->check(number(0, 0.9));
+  app->add_option("--text_column", o.text_column, "Column or key of the text")
+      ->check(filled("a column"))
+      ->group("Source");
+  app->add_option("--label_column", o.label_column, "Column or key of the label")
+      ->check(filled("a column"))
+      ->group("Source");
   app->add_option("--model", model,
                   "Model whose tokenizer is used: a folder, or a name in the local Hugging Face cache")
+      ->check(filled("a folder or a name"))
       ->group("Data set")
       ->required();
-  app->add_option("--output", o.output, "Folder to write")->group("Data set")->required();
-  app->add_option("--name", o.name, "Name for tables and model cards")->group("Data set");
+  app->add_option("--output", o.output, "Folder to write")
+      ->check(filled("a folder"))
+      ->group("Data set")
+      ->required();
+  app->add_option("--name", o.name, "Name for tables and model cards")->check(filled("a name"))->group("Data set");
   app->add_option("--max_length", o.max_length, "Longer texts lose their end; at least 3")
       ->group("Data set")
-      ->check(CLI::Range(3, 1 << 20));
-  app->add_option("--shards", o.shards, "Files per split")->group("Data set")->check(CLI::Range(1, 10000));
+      ->check(whole_number(3, 1 << 20));
+  app->add_option("--shards", o.shards, "Files per split")->group("Data set")->check(whole_number(1, 10000));
   app->add_option("--threads", o.threads, "Tokenizing threads; 0: all cores")
       ->group("Data set")
-      ->check(CLI::Range(0, 4096));
-  app->add_option("--seed", o.seed, "Of the validation split")->check(CLI::NonNegativeNumber)->group("Data set");
-  app->add_flag("--overwrite", o.overwrite, "Replace the data set at --output")->group("Data set");
+      ->check(whole_number(0, 4096));
+  app->add_option("--seed", o.seed, "Of the validation split")->check(whole_number(0))->group("Data set");
+  app->add_flag("--overwrite", o.overwrite, "Replace the data set at --output")
+      ->group("Data set");
   return app;
 }
 
