@@ -96,9 +96,9 @@ void add_batch_options(CLI::App& app, TrainOptions& o) {
 void add_optimizer_options(CLI::App& app, TrainOptions& o) {
   const auto group = "Optimizer and regularization";
   app.add_option("--learning_rate", o.learning_rate, "Peak rate of AdamW")->check(number(0, kAny))->group(group);
-  app.add_option("--lr_scheduler_type", o.lr_scheduler_type, "linear, constant or constant_with_warmup")
+  app.add_option("--lr_scheduler_type", o.lr_scheduler_type, "linear, cosine, constant or constant_with_warmup")
       ->group(group)
-      ->check(one_of({"linear", "constant", "constant_with_warmup"}));
+      ->check(one_of({"linear", "cosine", "constant", "constant_with_warmup"}));
   app.add_option("--warmup_steps", o.warmup_steps, "Steps of warm-up; below 1: a ratio of all steps")
       ->check(number(0, 1e9))
       ->group(group);
