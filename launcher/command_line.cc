@@ -232,6 +232,12 @@ void accept_config_file(CLI::App& app, std::string& path) {
       ->type_name("FILE");
 }
 
+bool stands_in(const std::vector<std::string>& arguments, const CLI::Option& option) {
+  return std::ranges::any_of(arguments, [&](const std::string& argument) {
+    return is_long_option(argument) && option.check_name(name_of(with_underscores(argument)));
+  });
+}
+
 void parse_command_line(CLI::App& app, std::vector<std::string> arguments) {
   const auto texts = std::find(arguments.begin(), arguments.end(), "--");  // what follows is no option
   std::transform(arguments.begin(), texts, arguments.begin(), with_underscores);

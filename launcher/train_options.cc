@@ -1,5 +1,6 @@
 #include "launcher/train_options.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "launcher/command_line.h"
@@ -227,6 +228,38 @@ std::string beside_config(const std::string& path, const std::string& config) {
   return !path.empty() && !std::filesystem::exists(path) && std::filesystem::exists(beside) ? beside.string() : path;
 }
 
+/// An option that only works beside another one.
+struct Dependence {
+  const char* option;
+  const char* on;
+  std::vector<std::string> working;  // values of `on`
+  const char* remedy;
+};
+
+const std::vector<Dependence> kDependences = {
+    {"--save_steps", "--save_strategy", {"steps"}, "--save_strategy steps"},
+    {"--save_total_limit", "--save_strategy", {"steps", "epoch"}, "--save_strategy steps (or epoch)"},
+    {"--eval_steps", "--eval_strategy", {"steps"}, "--eval_strategy steps"},
+    {"--metric_for_best_model", "--eval_strategy", {"steps", "epoch"}, "--eval_strategy epoch (or steps)"},
+};
+
+std::string value_of(const CLI::Option& option) {
+  return option.count() > 0 ? option.results().back() : option.get_default_str();
+}
+
+/// A setting that the user believes to work, and that does nothing. Who gives the other option with it, or on the
+/// command line to a config file that has both, means it so.
+void require_effects(const CLI::App& app, const std::vector<std::string>& arguments) {
+  for (const Dependence& dependence : kDependences) {
+    const CLI::Option& option = *app.get_option(dependence.option);
+    const CLI::Option& other = *app.get_option(dependence.on);
+    const bool works = std::ranges::find(dependence.working, value_of(other)) != dependence.working.end();
+    const bool is_meant = stands_in(arguments, option) ? stands_in(arguments, other) : other.count() > 0;
+    if (option.count() > 0 && !works && !is_meant)
+      throw UsageError(std::string(dependence.option) + " has no effect without " + dependence.remedy);
+  }
+}
+
 void check(const TrainOptions& o) {
   if (o.num_train_epochs == 0 && o.max_steps <= 0)
     throw UsageError("--num_train_epochs: found \"0\", expected more, or --max_steps");
@@ -255,6 +288,7 @@ TrainOptions parse_train_options(const std::vector<std::string>& arguments, std:
   const auto app = make_train_app(options);
   parse_command_line(*app, arguments);
   check(options);
+  require_effects(*app, arguments);
   options.published_results = beside_config(options.published_results, options.config);
   if (options.eval_steps <= 0) options.eval_steps = options.logging_steps;
   if (effective) *effective = app->config_to_str(true, false);

@@ -150,6 +150,16 @@ TEST(CommandLine, AMissingValueIsSaidToBe) {
   }
 }
 
+TEST(CommandLine, SettingsWithoutEffectAreRefused) {
+  EXPECT_NE(usage_error_of({"--save_steps", "5"}).find("--save_steps has no effect without --save_strategy steps"),
+            std::string::npos);
+  EXPECT_NE(usage_error_of({"--save-total-limit=2"}).find("--save_strategy steps"), std::string::npos);
+  EXPECT_NE(usage_error_of({"--eval_steps", "5"}).find("--eval_strategy steps"), std::string::npos);
+  EXPECT_NE(usage_error_of({"--metric_for_best_model", "f1"}).find("--eval_strategy epoch"), std::string::npos);
+  EXPECT_EQ(parse({"--save_steps", "5", "--save_strategy", "no"}).save_steps, 5) << "said, and meant";
+  EXPECT_EQ(parse({"--eval_steps", "5", "--evaluation_strategy", "steps"}).eval_steps, 5);
+}
+
 TEST(CommandLine, AllThatIsMissingAndAllThatIsTooMuchIsNamedAtOnce) {
   try {
     parse_train_options({"now", "please"}, nullptr);
@@ -251,6 +261,13 @@ TEST_F(ConfigFile, AnEmptyNumberIsRefusedAndAnEmptyTextIsNotGiven) {
   EXPECT_NE(usage_error_of({"--config", write("output_dir = ''\n")}).find("--output_dir: found"), std::string::npos);
   EXPECT_NE(usage_error_of({"--config", write("bf16 =\n")}).find("expected true or false"), std::string::npos);
   EXPECT_EQ(parse({"--config", write("allow_change = \"\"\n")}).allow_change, "");
+}
+
+TEST_F(ConfigFile, ASettingWithoutEffectMayStandBesideTheOneThatSaysSo) {
+  const std::string path = write("save_strategy = \"no\"\nsave_steps = 5\n");
+  EXPECT_EQ(parse({"--config", path}).save_steps, 5);
+  EXPECT_NE(usage_error_of({"--config", path, "--save_steps", "6"}).find("has no effect"), std::string::npos);
+  EXPECT_NE(usage_error_of({"--config", write("save_steps = 5\n")}).find("has no effect"), std::string::npos);
 }
 
 TEST_F(ConfigFile, AFileOfMoreThanAMegabyteIsRefused) {
