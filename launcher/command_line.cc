@@ -8,6 +8,7 @@
 #include "data/spelling.h"
 #include "launcher/config_file.h"
 #include "launcher/errors.h"
+#include "launcher/foreign_options.h"
 #include "launcher/option_values.h"
 
 namespace lockstep {
@@ -39,8 +40,11 @@ std::vector<std::string> option_names(const CLI::App& app) {
 }
 
 std::string complaint(const std::string& what, const std::string& shown, const std::string& name, const CLI::App& app) {
+  const std::string complaint = "\n  " + what + " " + shown;
+  const std::string command = app.get_name().substr(app.get_name().find(' ') + 1);
+  if (const std::string words = counterpart_of(command, name); !words.empty()) return complaint + ": " + words;
   const std::string nearest = data::nearest(name, option_names(app));
-  return "\n  " + what + " " + shown + (nearest.empty() ? "" : "; did you mean --" + nearest + "?");
+  return complaint + (nearest.empty() ? "" : "; did you mean --" + nearest + "?");
 }
 
 std::string unknown_options(const std::vector<std::string>& arguments, const CLI::App& app) {
@@ -140,9 +144,14 @@ class OptionForms {
     }
   }
 
+  /// Trainer takes "--bf16 True".
   void settle_flag(const std::string& argument, const std::string& name) {
+    const std::string next = next_ < arguments_.size() ? lower(arguments_[next_]) : "";
     if (argument != name) {
       settled_.push_back(flag(name, argument.substr(name.size() + 1)));
+    } else if (next == "true" || next == "false") {
+      settled_.push_back(flag(name, next));
+      ++next_;
     } else {
       settled_.push_back(name);
     }

@@ -22,8 +22,9 @@ void accept_config_file(CLI::App& app, std::string& path);
 bool stands_in(const std::vector<std::string>& arguments, const CLI::Option& option);
 
 /// Parses `arguments` (without the program's and the command's name) into the variables bound to `app`. Long options
-/// may be spelled with '-' or '_'. Keys of a --config file count as if they stood before the command line. Throws
-/// HelpRequested, or UsageError that lists every unknown option and key at once, each with the nearest known one.
+/// may be spelled with '-' or '_', and flags be followed by the word true or false. Keys of a --config file count as if
+/// they stood before the command line. Throws HelpRequested, or UsageError that lists every unknown option and key at
+/// once, each with what stands here for it or with the nearest known one.
 void parse_command_line(CLI::App& app, std::vector<std::string> arguments);
 
 }  // namespace lockstep

@@ -101,6 +101,7 @@ LaunchOptions parse_launch_options(const std::vector<std::string>& arguments) {
     if (dashes == arguments.end() && find_command(*argument) != nullptr)
       throw UsageError("-- is missing before " + *argument + "; launch's options end there: lockstep launch -n 2 -- " +
                        *argument + " ...");
+  if (std::find(arguments.begin(), dashes, "-np") != dashes) throw UsageError("unknown option -np: here -n");
   parse_command_line(*app, {arguments.begin(), dashes});
   if (app->count("--hosts") > 0) o.hosts = parse_hosts(hosts);
   if (by_slurm) o.slurm = job;

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "launcher/errors.h"
+#include "launcher/foreign_options.h"
 #include "launcher/log.h"
 #include "launcher/train_options.h"
 #include "tests/support/process.h"
@@ -150,6 +151,14 @@ TEST(CommandLine, AMissingValueIsSaidToBe) {
   }
 }
 
+TEST(CommandLine, FlagsTakeTheWordsTrueAndFalseAsTrainersDo) {
+  EXPECT_TRUE(parse({"--bf16", "True"}).bf16);
+  EXPECT_FALSE(parse({"--bf16", "false"}).bf16);
+  EXPECT_FALSE(parse({"--bf16=False"}).bf16);
+  EXPECT_EQ(parse({"--disable_tqdm", "TRUE", "--seed", "3"}).seed, 3u);
+  EXPECT_EQ(parse({"--output_dir", "true"}).output_dir, "true");
+}
+
 TEST(CommandLine, SettingsWithoutEffectAreRefused) {
   EXPECT_NE(usage_error_of({"--save_steps", "5"}).find("--save_steps has no effect without --save_strategy steps"),
             std::string::npos);
@@ -158,6 +167,23 @@ TEST(CommandLine, SettingsWithoutEffectAreRefused) {
   EXPECT_NE(usage_error_of({"--metric_for_best_model", "f1"}).find("--eval_strategy epoch"), std::string::npos);
   EXPECT_EQ(parse({"--save_steps", "5", "--save_strategy", "no"}).save_steps, 5) << "said, and meant";
   EXPECT_EQ(parse({"--eval_steps", "5", "--evaluation_strategy", "steps"}).eval_steps, 5);
+}
+
+TEST(CommandLine, OptionsOfTrainerThatAreNotHereAreExplained) {
+  for (const auto& [option, words] : {std::pair{"--lr", "unknown option --lr: here --learning_rate"},
+                                      {"--fp16", "there is no fp16; --bf16"},
+                                      {"--warmup-ratio", "here --warmup_steps below 1"},
+                                      {"--report_to", "metrics.jsonl"},
+                                      {"--train_file", "lockstep prepare"}})
+    EXPECT_NE(usage_error_of({option, "1"}).find(words), std::string::npos) << usage_error_of({option, "1"});
+}
+
+TEST(CommandLine, WhatIsExplainedAsMissingIsNoOption) {
+  TrainOptions options;
+  const auto app = make_train_app(options);
+  for (const CLI::Option* option : app->get_options())
+    for (const std::string& name : option->get_lnames())
+      EXPECT_EQ(counterpart_of("train", name), "") << name;
 }
 
 TEST(CommandLine, AllThatIsMissingAndAllThatIsTooMuchIsNamedAtOnce) {

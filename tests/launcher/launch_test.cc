@@ -55,6 +55,8 @@ TEST(LaunchOptions, AMistakeIsExplained) {
       {{"-n", "2", "--"}, "nothing to launch"},
       {{"-n", "2", "train"}, "-- is missing before train"},
       {{"-n", "0", "--", "train"}, "found \"0\", expected a whole number from 1 to 65536"},
+      {{"-np", "2", "--", "train"}, "unknown option -np: here -n"},
+      {{"--nproc_per_node=2", "--", "train"}, "--nproc_per_node: here -n"},
       {{"-n", "two", "--", "train"}, "two"},
       {{"--hosts", "", "--", "train"}, "--hosts"},
       {{"--host", "a:1", "--", "train"}, "did you mean --hosts?"},
