@@ -183,6 +183,16 @@ TEST_F(Commands, PredictDoesNotTakeAFolderForAnEmptyFile) {
                  kUsage, {"cannot be read"});
 }
 
+TEST_F(Commands, StartedByTorchrunTrainNamesItsOwnLauncher) {
+  expect_failure(tests::run("LOCAL_RANK=0 WORLD_SIZE=4 " + tests::environment("LOCKSTEP_BINARY") + " " +
+                            train_arguments("torchrun")),
+                 kUsage, {"started by torchrun", "lockstep launch -n 4 -- train ..."});
+  EXPECT_EQ(tests::run("LOCAL_RANK=0 WORLD_SIZE=4 " + tests::environment("LOCKSTEP_BINARY") + " launch -n 1 -- " +
+                       train_arguments("in_torchrun") + " --max_steps 1")
+                .exit_code,
+            0);
+}
+
 TEST_F(Commands, AFileIsNoOutputFolder) {
   const std::string file = world_->path("a_file");
   std::ofstream(file + ".csv") << "text,label\nfine,1\nbad,0\n";
