@@ -1,5 +1,8 @@
-#include <chrono>
-#include <numeric>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 
 #include "data/atomic_file.h"
 #include "data/sampler.h"
@@ -69,12 +72,25 @@ void print_result(const EvalResult& result, const std::vector<std::string>& labe
       confusion_table(result.confusion, labels));
 }
 
+/// Before the evaluation, which may take hours.
+void require_writable(const std::filesystem::path& file) {
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  if (std::filesystem::is_directory(file))
+    throw UsageError("--output_file " + file.string() + " is a folder; name a file");
+  if (!std::filesystem::is_directory(folder))
+    throw ProgramError(kStorage, "--output_file " + file.string() + ": there is no folder " + folder.string());
+  if (access(folder.c_str(), W_OK) != 0)
+    throw ProgramError(kStorage,
+                       "--output_file " + file.string() + ": the folder cannot be written: " + std::strerror(errno));
+}
+
 }  // namespace
 
 int evaluate_command(const std::vector<std::string>& arguments) {
   const EvaluateOptions options = parse(arguments);
+  if (!options.output_file.empty()) require_writable(options.output_file);
   model::set_compute_threads(plan_threads(options.threads, 1).per_rank);
-  const auto folder = find_model_folder(options.model);
+  const auto folder = find_weights_folder(options.model);
   const auto dataset = data::ShardedDataset::open(options.dataset, options.split);
   model::DistilBertConfig config = model::load_config(folder);
   require_fitting(dataset.manifest(), data::WordPieceTokenizer::from_folder(folder), config, options.max_seq_length);

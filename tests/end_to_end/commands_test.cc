@@ -180,7 +180,35 @@ TEST_F(Commands, PredictReadsWindowsLineEnds) {
 
 TEST_F(Commands, PredictDoesNotTakeAFolderForAnEmptyFile) {
   expect_failure(lockstep("predict --model_name_or_path " + run_folder() + " --file " + world_->path("dataset")),
-                 kUsage, {"cannot be read"});
+                 kUsage, {"is a folder; name a file"});
+  expect_failure(lockstep("predict --model_name_or_path " + run_folder() + " --file /nowhere/texts.txt"), kUsage,
+                 {"--file /nowhere/texts.txt: cannot be read: No such file"});
+}
+
+TEST_F(Commands, PredictSaysWhichLabelsAreDoubtful) {
+  std::ofstream(world_->path("doubtful.txt")) << "a good film\n\na b\xFF film\n" << std::string(400, '!') << "\n";
+  const std::string base = "predict --model_name_or_path " + run_folder() + " --max_seq_length 48 ";
+  EXPECT_THAT(
+      lockstep(base + "--file " + world_->path("doubtful.txt")).output,
+      HasSubstr("of 4 texts, some were labelled although they are: 1 longer than 48 tokens, without their end, 1 "
+                "not valid UTF-8, the bad bytes as U+FFFD, 1 without a word"));
+  EXPECT_THAT(lockstep(base + "'a good film'").output, Not(HasSubstr("labelled although")));
+}
+
+TEST_F(Commands, EvaluateLooksAtItsOutputBeforeItsModel) {
+  const std::string nothing = "evaluate --model_name_or_path /none --dataset /none --output_file ";
+  expect_failure(lockstep(nothing + "/nowhere/x.json"), kStorage, {"/nowhere/x.json: there is no folder /nowhere"});
+  expect_failure(lockstep(nothing + run_folder()), kUsage, {"is a folder; name a file"});
+}
+
+TEST_F(Commands, ACheckpointIsNotTakenForAModel) {
+  const std::string folder = world_->path("saved");
+  ASSERT_EQ(lockstep(train_arguments("saved") + " --max_steps 1 --save_strategy steps").exit_code, 0);
+  const std::string checkpoint = folder + "/checkpoint-1";
+  const std::string words = checkpoint + " is a checkpoint; lockstep export " + checkpoint + " --output_dir DIR";
+  expect_failure(lockstep("predict --model_name_or_path " + checkpoint + " text"), kContract, {words});
+  expect_failure(lockstep("evaluate --model_name_or_path " + checkpoint + " --dataset " + world_->dataset_folder()),
+                 kContract, {words});
 }
 
 TEST_F(Commands, StartedByTorchrunTrainNamesItsOwnLauncher) {
