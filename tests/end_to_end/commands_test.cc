@@ -221,6 +221,15 @@ TEST_F(Commands, StartedByTorchrunTrainNamesItsOwnLauncher) {
             0);
 }
 
+TEST_F(Commands, PrepareTakesTrainsNamesAndListsCountsByLabel) {
+  std::ofstream(world_->path("names.csv")) << "text,label\nfine,1\nbad,0\ngood,1\n";
+  const Outcome outcome =
+      lockstep("prepare --train_file " + world_->path("names.csv") + " --model_name_or_path " + world_->model_folder() +
+               " --output_dir " + world_->path("names") + " --max_seq_length 48 --overwrite_output_dir");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("3 examples (0: 1, 1: 2)"));
+}
+
 TEST_F(Commands, AFileIsNoOutputFolder) {
   const std::string file = world_->path("a_file");
   std::ofstream(file + ".csv") << "text,label\nfine,1\nbad,0\n";
