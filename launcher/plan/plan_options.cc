@@ -4,6 +4,7 @@
 
 #include "launcher/command_line.h"
 #include "launcher/errors.h"
+#include "launcher/format.h"
 #include "launcher/option_values.h"
 
 namespace lockstep {
@@ -189,6 +190,8 @@ void set_computation(PlanInputs& inputs, const PlanOptions& options, double arit
   inputs.seconds_per_example = options.step_ms ? (*options.step_ms * 1e-3 - inputs.seconds_per_step) /
                                                      static_cast<double>(options.per_device_train_batch_size)
                                                : arithmetic / (options.tflops * 1e12);
+  inputs.computation = options.step_ms ? "as measured" : formatted("estimated for %.4g TFLOP/s", options.tflops);
+  if (!options.step_ms && options.tflops == PlanOptions().tflops) inputs.computation += ", an H200 with --bf16";
 }
 
 }  // namespace lockstep
