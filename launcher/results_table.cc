@@ -86,7 +86,7 @@ std::map<int64_t, PublishedResult> read_published_results(const std::filesystem:
   for (int64_t number = 2; std::getline(file, line); ++number) {
     if (line.empty()) continue;
     int64_t epoch = 0;
-    const PublishedResult result = parse_result(line, &epoch, csv.string() + ":" + std::to_string(number));
+    const PublishedResult result = parse_result(line, &epoch, csv.string() + ", line " + std::to_string(number));
     results[epoch] = result;
   }
   return results;
