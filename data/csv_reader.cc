@@ -12,6 +12,15 @@ namespace {
 constexpr int kEof = std::char_traits<char>::eof();
 constexpr size_t kMostFields = 4096;  // of a record
 
+/// Of a header in one piece, which holds no comma.
+void refuse_other_separators(const std::vector<std::string>& header, const std::string& place) {
+  if (header.size() != 1) return;
+  for (const auto& [separator, called] : {std::pair{';', "semicolons"}, {'\t', "tabs"}, {'|', "\"|\""}})
+    if (header[0].find(separator) != std::string::npos)
+      throw ContractError(place + ": the columns look separated by " + called + ", " + excerpt(header[0]) +
+                          "; only commas are read, so save the file with these");
+}
+
 }  // namespace
 
 CsvRecords::CsvRecords(std::unique_ptr<std::istream> input, const std::filesystem::path& file)
@@ -103,11 +112,7 @@ CsvReader::CsvReader(std::unique_ptr<std::istream> input, const std::filesystem:
 size_t CsvReader::column(const std::string& name, const std::string& option) const {
   const auto found = std::find(header_.begin(), header_.end(), name);
   if (found == header_.end()) {
-    if (header_.size() == 1)
-      for (const auto& [separator, called] : {std::pair{';', "semicolons"}, {'\t', "tabs"}, {'|', "\"|\""}})
-        if (header_[0].find(separator) != std::string::npos)
-          throw ContractError(records_.place() + ": the columns look separated by " + called + ", " +
-                              excerpt(header_[0]) + "; only commas are read, so save the file with these");
+    refuse_other_separators(header_, records_.place());
     const std::string guess = nearest(name, header_);
     throw ContractError(records_.place() + ": no column \"" + name +
                         "\"; the columns are: " + excerpt(listed(header_), 400) + ". " +
