@@ -12,6 +12,15 @@ namespace {
 constexpr int kEof = std::char_traits<char>::eof();
 constexpr size_t kMostFields = 4096;  // of a record
 
+/// Of a header in one piece, which holds no comma.
+void refuse_other_separators(const std::vector<std::string>& header, const std::string& place) {
+  if (header.size() != 1) return;
+  for (const auto& [separator, called] : {std::pair{';', "semicolons"}, {'\t', "tabs"}, {'|', "\"|\""}})
+    if (header[0].find(separator) != std::string::npos)
+      throw ContractError(place + ": the columns look separated by " + called + ", " + excerpt(header[0]) +
+                          "; only commas are read, so save the file with these");
+}
+
 }  // namespace
 
 CsvRecords::CsvRecords(std::unique_ptr<std::istream> input, const std::filesystem::path& file)
@@ -92,7 +101,7 @@ void CsvRecords::append(std::string& field, int c) {
 }
 
 CsvReader::CsvReader(std::unique_ptr<std::istream> input, const std::filesystem::path& file, const Columns& columns)
-    : file_name_(file.filename().string()), records_(std::move(input), file) {
+    : records_(std::move(input), file) {
   auto header = records_.next();
   if (!header) throw DataError(file.string() + ": is empty; expected a header row with the columns' names");
   header_ = std::move(*header);
@@ -103,6 +112,7 @@ CsvReader::CsvReader(std::unique_ptr<std::istream> input, const std::filesystem:
 size_t CsvReader::column(const std::string& name, const std::string& option) const {
   const auto found = std::find(header_.begin(), header_.end(), name);
   if (found == header_.end()) {
+    refuse_other_separators(header_, records_.place());
     const std::string guess = nearest(name, header_);
     throw ContractError(records_.place() + ": no column \"" + name +
                         "\"; the columns are: " + excerpt(listed(header_), 400) + ". " +
@@ -116,12 +126,11 @@ size_t CsvReader::column(const std::string& name, const std::string& option) con
 std::optional<Review> CsvReader::next() {
   auto fields = records_.next();
   if (!fields) return std::nullopt;
-  ++row_;
   if (fields->size() != header_.size())
     throw DataError(records_.place() + ": " + std::to_string(fields->size()) + " fields, but the header has " +
                     std::to_string(header_.size()) + "; a text with commas or line ends needs quotes around it");
   if ((*fields)[label_].empty()) throw DataError(records_.place() + ": the label is empty");
-  return make_review((*fields)[text_], (*fields)[label_], file_name_ + ":" + std::to_string(row_));
+  return make_review((*fields)[text_], (*fields)[label_], records_.place());
 }
 
 }  // namespace lockstep::data

@@ -46,11 +46,9 @@ class CsvReader : public ReviewReader {
  private:
   size_t column(const std::string& name, const std::string& option) const;
 
-  std::string file_name_;
   CsvRecords records_;
   std::vector<std::string> header_;
   size_t text_ = 0, label_ = 0;
-  int64_t row_ = 0;
 };
 
 }  // namespace lockstep::data

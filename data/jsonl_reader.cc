@@ -31,7 +31,7 @@ std::string missing_key(const Json& object, const std::string& key, const std::s
 }  // namespace
 
 JsonlReader::JsonlReader(std::unique_ptr<std::istream> input, const std::filesystem::path& file, const Columns& columns)
-    : file_(file.string()), file_name_(file.filename().string()), columns_(columns), input_(std::move(input)) {}
+    : file_(file.string()), columns_(columns), input_(std::move(input)) {}
 
 std::string JsonlReader::place() const {
   return file_ + ", line " + std::to_string(line_number_);
@@ -86,7 +86,7 @@ Review JsonlReader::parse_line() {
   if (name.empty()) throw DataError(place() + ": the label is empty");
   if (std::ssize(text.get_ref<const std::string&>()) > kMaxReviewBytes)
     throw DataError(place() + ": the text has more than " + std::to_string(kMaxReviewBytes) + " bytes");
-  Review review = make_review(text.get_ref<const std::string&>(), name, file_name_ + ":" + std::to_string(row_));
+  Review review = make_review(text.get_ref<const std::string&>(), name, place());
   review.invalid_utf8 = replaced > 0;
   return review;
 }

@@ -24,7 +24,6 @@ class JsonlReader : public ReviewReader {
   Review parse_line();
 
   std::string file_;
-  std::string file_name_;
   Columns columns_;
   std::unique_ptr<std::istream> input_;
   std::string line_;

@@ -19,13 +19,23 @@ bool belongs_to_a_data_set(const fs::path& file) {
   return name == kDatasetManifestName || (file.extension() == ".h5" && name.find("-of-") != std::string::npos);
 }
 
+/// Neither at `output` nor at a folder above it.
+void require_no_file(const fs::path& output) {
+  std::error_code ignored;  // a folder that cannot be looked into is met when it is written
+  for (fs::path path = output; !path.empty(); path = path.parent_path()) {
+    if (fs::is_directory(path, ignored)) return;
+    if (fs::exists(fs::symlink_status(path, ignored)))
+      throw ContractError("--output " + output.string() + ": " + path.string() + " is a file; name a folder");
+    if (path == path.parent_path()) return;
+  }
+}
+
 }  // namespace
 
 void check_output(const fs::path& output, bool overwrite) {
   if (output.empty()) throw ContractError("--output must name the folder to write");
+  require_no_file(output);
   if (!fs::exists(fs::symlink_status(output)) || (fs::is_directory(output) && fs::is_empty(output))) return;
-  if (!fs::is_directory(output))
-    throw ContractError(output.string() + ": exists and is not a folder; choose another --output");
   for (const fs::directory_entry& file : fs::directory_iterator(output))
     if (!belongs_to_a_data_set(file.path()))
       throw ContractError(output.string() + ": holds " + file.path().filename().string() +

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 
 namespace lockstep::data {
 namespace {
@@ -44,10 +45,24 @@ void warn_of_labels(const std::string& name, const SplitEntry& split, std::vecto
                        std::to_string(split.examples) + " " + name + " texts; is the label column the right one?");
 }
 
+std::string without_spaces_around(const std::string& text) {
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(" \t\r\n") + 1 - begin);
+}
+
+void warn_of_labels_that_look_alike(const std::vector<std::string>& labels, std::vector<std::string>& warnings) {
+  std::map<std::string, std::string> seen;  // by what stands between the spaces
+  for (const std::string& label : labels)
+    if (const auto [other, is_new] = seen.emplace(without_spaces_around(label), label); !is_new)
+      warnings.push_back("The labels \"" + other->second + "\" and \"" + label +
+                         "\" differ only in the spaces around them; they are two classes.");
+}
+
 }  // namespace
 
 std::vector<std::string> data_set_warnings(const PrepareReport& report) {
   std::vector<std::string> warnings;
+  warn_of_labels_that_look_alike(report.manifest.labels, warnings);
   for (const auto& [name, split] : report.manifest.splits) {
     warn_of_texts(name, split, report.manifest.max_length, warnings);
     warn_of_labels(name, split, warnings);

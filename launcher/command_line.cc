@@ -8,6 +8,8 @@
 #include "data/spelling.h"
 #include "launcher/config_file.h"
 #include "launcher/errors.h"
+#include "launcher/foreign_options.h"
+#include "launcher/option_values.h"
 
 namespace lockstep {
 
@@ -38,8 +40,11 @@ std::vector<std::string> option_names(const CLI::App& app) {
 }
 
 std::string complaint(const std::string& what, const std::string& shown, const std::string& name, const CLI::App& app) {
+  const std::string complaint = "\n  " + what + " " + shown;
+  const std::string command = app.get_name().substr(app.get_name().find(' ') + 1);
+  if (const std::string words = counterpart_of(command, name); !words.empty()) return complaint + ": " + words;
   const std::string nearest = data::nearest(name, option_names(app));
-  return "\n  " + what + " " + shown + (nearest.empty() ? "" : "; did you mean --" + nearest + "?");
+  return complaint + (nearest.empty() ? "" : "; did you mean --" + nearest + "?");
 }
 
 std::string unknown_options(const std::vector<std::string>& arguments, const CLI::App& app) {
@@ -62,6 +67,19 @@ std::string config_path(const std::vector<std::string>& arguments) {
   return "";
 }
 
+/// TEXT, INT, FLOAT, FILE.
+std::string kind_of(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  return type.substr(0, type.find(':'));
+}
+
+/// "" is how a config file says of an option without a default that it is not given.
+bool means_not_given(const ConfigSetting& setting, const CLI::Option& option) {
+  const std::string otherwise = option.get_default_str();
+  const bool is_flag = option.get_expected_max() == 0;
+  return setting.value.empty() && (otherwise.empty() || otherwise == "\"\"") && !option.get_required() && !is_flag;
+}
+
 struct ConfigArguments {
   std::vector<std::string> arguments;  // "--key=value"
   std::string complaints;
@@ -81,40 +99,103 @@ ConfigArguments read_config(const std::string& path, const std::vector<std::stri
     const std::string option = "--" + setting.key;
     if (app.get_option_no_throw(option) == nullptr || option == "--config") {
       result.complaints += complaint("unknown key", setting.key + " in " + path, option.substr(2), app);
-    } else if (!given.contains(option)) {  // "" is how "not given" is written
-      if (!setting.value.empty()) result.arguments.push_back(option + "=" + setting.value);
+    } else if (!given.contains(option) && !means_not_given(setting, *app.get_option_no_throw(option))) {
+      result.arguments.push_back(option + "=" + setting.value);
     }
   }
   return result;
 }
 
-/// The type without the validators' long names: TEXT, INT, FLOAT, FILE.
-std::string kind_of(const CLI::Option& option) {
-  const std::string type = option.get_type_name();
-  return type.substr(0, type.find(':'));
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
 }
 
-std::string kind_in_words(const CLI::Option* option) {
-  const std::string kind = option == nullptr ? "" : kind_of(*option);
-  if (kind == "FLOAT") return "a number";
-  if (kind == "INT") return "a whole number";
-  return kind == "UINT" ? "a whole number, not negative" : "a value of another kind";
+/// "--bf16=Yes" -> "--bf16=true"
+std::string flag(const std::string& name, const std::string& value) {
+  const std::string word = lower(value);
+  for (const char* yes : {"true", "1", "yes", "on"})
+    if (word == yes) return name + "=true";
+  for (const char* no : {"false", "0", "no", "off"})
+    if (word == no) return name + "=false";
+  throw UsageError(name + ": " + refusal(value, "true or false"));
 }
 
-/// With what would have been right, which the library does not say: "Could not convert: --seed = x".
-std::string words_on(const CLI::ConversionError& error, const CLI::App& app) {
-  std::string words = error.what();
-  const std::string lead = "Could not convert: ";
-  const size_t equals = words.find(" = ");
-  if (!words.starts_with(lead) || equals == std::string::npos) return words;
-  const std::string name = words.substr(lead.size(), equals - lead.size());
-  return name + ": found \"" + words.substr(equals + 3) + "\", expected " +
-         kind_in_words(app.get_option_no_throw(name));
+/// Puts an option into the one form of its kind: "--bf16=true", or "--seed" and its value, which follows.
+class OptionForms {
+ public:
+  OptionForms(std::vector<std::string> arguments, const CLI::App& app) : arguments_(std::move(arguments)), app_(app) {}
+
+  std::vector<std::string> settled() {
+    while (next_ < arguments_.size())
+      settle(arguments_[next_++]);
+    return std::move(settled_);
+  }
+
+ private:
+  void settle(const std::string& argument) {
+    const CLI::Option* option = is_long_option(argument) ? app_.get_option_no_throw(name_of(argument)) : nullptr;
+    if (option == nullptr) {
+      settled_.push_back(argument);
+    } else if (option->get_expected_max() == 0) {
+      settle_flag(argument, name_of(argument));
+    } else {
+      settle_value(argument, name_of(argument));
+    }
+  }
+
+  /// Trainer takes "--bf16 True".
+  void settle_flag(const std::string& argument, const std::string& name) {
+    const std::string next = next_ < arguments_.size() ? lower(arguments_[next_]) : "";
+    if (argument != name) {
+      settled_.push_back(flag(name, argument.substr(name.size() + 1)));
+    } else if (next == "true" || next == "false") {
+      settled_.push_back(flag(name, next));
+      ++next_;
+    } else {
+      settled_.push_back(name);
+    }
+  }
+
+  /// Of "--seed=", the library would take the next word for the value.
+  void settle_value(const std::string& argument, const std::string& name) {
+    if (argument == name + "=") {
+      settled_.insert(settled_.end(), {name, ""});
+    } else {
+      settled_.push_back(argument);
+      if (argument == name && next_ < arguments_.size()) settled_.push_back(arguments_[next_++]);
+    }
+  }
+
+  std::vector<std::string> arguments_;
+  const CLI::App& app_;
+  size_t next_ = 0;
+  std::vector<std::string> settled_;
+};
+
+/// What follows "--" is no option.
+void settle_forms(std::vector<std::string>& arguments, const CLI::App& app) {
+  const auto texts = std::find(arguments.begin(), arguments.end(), "--");
+  std::vector<std::string> settled = OptionForms({arguments.begin(), texts}, app).settled();
+  settled.insert(settled.end(), texts, arguments.end());
+  arguments = std::move(settled);
 }
 
-}  // namespace
+std::string missing_options(const CLI::App& app) {
+  std::string missing = app.get_name() + " needs:";
+  for (const CLI::Option* option : app.get_options())
+    if (option->get_required() && option->count() == 0)
+      missing += "\n  " + option->get_name(false, false) + "  " + option->get_description();
+  return missing;
+}
 
-namespace {
+/// Of the last parse.
+std::string stray_words(const CLI::App& app) {
+  std::string words;
+  for (const std::string& word : app.remaining())
+    words += "\n  stray word " + data::excerpt(word);
+  return words;
+}
 
 /// Option, kind and default on one line, what it does on the next ones: nothing passes 80 columns.
 class HelpFormatter : public CLI::Formatter {
@@ -160,6 +241,12 @@ void accept_config_file(CLI::App& app, std::string& path) {
       ->type_name("FILE");
 }
 
+bool stands_in(const std::vector<std::string>& arguments, const CLI::Option& option) {
+  return std::ranges::any_of(arguments, [&](const std::string& argument) {
+    return is_long_option(argument) && option.check_name(name_of(with_underscores(argument)));
+  });
+}
+
 void parse_command_line(CLI::App& app, std::vector<std::string> arguments) {
   const auto texts = std::find(arguments.begin(), arguments.end(), "--");  // what follows is no option
   std::transform(arguments.begin(), texts, arguments.begin(), with_underscores);
@@ -172,13 +259,20 @@ void parse_command_line(CLI::App& app, std::vector<std::string> arguments) {
   }
   if (!complaints.empty())
     throw UsageError(app.get_name() + " does not take:" + complaints + "\nSee " + app.get_name() + " --help.");
+  settle_forms(arguments, app);
   std::reverse(arguments.begin(), arguments.end());  // as CLI::App::parse(vector) wants them
   try {
     app.parse(std::move(arguments));
   } catch (const CLI::CallForHelp&) {
     throw HelpRequested{app.help()};
-  } catch (const CLI::ConversionError& error) {
-    throw UsageError(words_on(error, app) + "\nSee " + app.get_name() + " --help.");
+  } catch (const CLI::RequiredError&) {
+    throw UsageError(missing_options(app) + stray_words(app) + "\nSee " + app.get_name() + " --help.");
+  } catch (const CLI::ArgumentMismatch& error) {
+    const std::string words = error.what();
+    throw UsageError(words.substr(0, words.find(':')) + ": found nothing, expected a value\nSee " + app.get_name() +
+                     " --help.");
+  } catch (const CLI::ExtrasError&) {
+    throw UsageError(app.get_name() + " does not take:" + stray_words(app) + "\nSee " + app.get_name() + " --help.");
   } catch (const CLI::ParseError& error) {
     throw UsageError(std::string(error.what()) + "\nSee " + app.get_name() + " --help.");
   }

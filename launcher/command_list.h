@@ -27,8 +27,8 @@ inline constexpr CommandFacts kCommandList[] = {
 /// Null if there is none of that name.
 const CommandFacts* find_command(std::string_view name);
 
-/// Throws UsageError if mpirun has started several copies of a command that knows no ranks: they would do the same
-/// work, and write over each other's output.
+/// Throws UsageError if several copies of a command were started that do not make one job, and would do the same work
+/// and write over each other's output: by mpirun, of a command that knows no ranks; by torchrun, of one that does.
 void refuse_ranks(const CommandFacts& command);
 
 }  // namespace lockstep

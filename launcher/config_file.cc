@@ -66,6 +66,8 @@ class ConfigReader {
     if (key.size() > 1 && is_quote(key.front()) && key.back() == key.front()) key = key.substr(1, key.size() - 2);
     std::replace(key.begin(), key.end(), '-', '_');
     if (key.empty()) refuse("expected \"key = value\", found no key");
+    if (key.find_first_of(" \t:") != std::string::npos)
+      refuse("expected \"key = value\", found " + data::excerpt(text));
     if (!seen_.insert(key).second) refuse("the key " + data::excerpt(key) + " stands twice");
     return key;
   }

@@ -1,5 +1,8 @@
-#include <chrono>
-#include <numeric>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 
 #include "data/atomic_file.h"
 #include "data/sampler.h"
@@ -12,6 +15,7 @@
 #include "launcher/log.h"
 #include "launcher/machine.h"
 #include "launcher/model_folder.h"
+#include "launcher/option_values.h"
 #include "launcher/progress.h"
 #include "launcher/results_table.h"
 #include "launcher/run_history.h"
@@ -38,18 +42,24 @@ struct EvaluateOptions {
 EvaluateOptions parse(const std::vector<std::string>& arguments) {
   EvaluateOptions o;
   auto app = make_app("lockstep evaluate", "Measures a fine-tuned model on a prepared split.", kEvaluateFooter);
-  app->add_option("--model_name_or_path", o.model, "Folder of the fine-tuned model")->required();
-  app->add_option("--dataset", o.dataset, "Folder that `lockstep prepare` wrote")->required();
-  app->add_option("--split", o.split, "Split to measure on");
-  app->add_option("--max_eval_samples", o.max_samples, "This many, class-balanced, chosen by the seed; -1: all");
-  app->add_option("--per_device_eval_batch_size", o.batch_size, "Examples per batch")->check(CLI::PositiveNumber);
+  app->add_option("--model_name_or_path", o.model, "Folder of the fine-tuned model")
+      ->check(filled("a folder or a name"))
+      ->required();
+  app->add_option("--dataset", o.dataset, "Folder that `lockstep prepare` wrote")
+      ->check(filled("a folder"))
+      ->required();
+  app->add_option("--split", o.split, "Split to measure on")->check(filled("a split"));
+  app->add_option("--max_eval_samples", o.max_samples, "This many, class-balanced, chosen by the seed; -1: all")
+      ->check(count_or_all());
+  app->add_option("--per_device_eval_batch_size", o.batch_size, "Examples per batch")->check(whole_number(1, 1000000));
   app->add_option("--max_seq_length", o.max_seq_length, "Longer examples lose their end")
-      ->check(CLI::Range(3, 1 << 20));
-  app->add_option("--seed", o.seed, "Of the subset")->check(CLI::NonNegativeNumber);
-  app->add_option("--threads", o.threads, "Threads; 0: all cores");
-  app->add_option("--output_file", o.output_file, "Also write the numbers as JSON")->type_name("FILE");
+      ->check(whole_number(3, 1 << 20));
+  app->add_option("--seed", o.seed, "Of the subset")->check(whole_number(0));
+  app->add_option("--threads", o.threads, "Threads; 0: all cores")->check(whole_number(0, 4096));
+  app->add_option("--output_file", o.output_file, "Also write the numbers as JSON")
+      ->check(filled("a file"))
+      ->type_name("FILE");
   parse_command_line(*app, arguments);
-  if (o.max_samples == 0) throw UsageError("--max_eval_samples must not be 0; -1 means all");
   return o;
 }
 
@@ -62,12 +72,25 @@ void print_result(const EvalResult& result, const std::vector<std::string>& labe
       confusion_table(result.confusion, labels));
 }
 
+/// Before the evaluation, which may take hours.
+void require_writable(const std::filesystem::path& file) {
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  if (std::filesystem::is_directory(file))
+    throw UsageError("--output_file " + file.string() + " is a folder; name a file");
+  if (!std::filesystem::is_directory(folder))
+    throw ProgramError(kStorage, "--output_file " + file.string() + ": there is no folder " + folder.string());
+  if (access(folder.c_str(), W_OK) != 0)
+    throw ProgramError(kStorage,
+                       "--output_file " + file.string() + ": the folder cannot be written: " + std::strerror(errno));
+}
+
 }  // namespace
 
 int evaluate_command(const std::vector<std::string>& arguments) {
   const EvaluateOptions options = parse(arguments);
+  if (!options.output_file.empty()) require_writable(options.output_file);
   model::set_compute_threads(plan_threads(options.threads, 1).per_rank);
-  const auto folder = find_model_folder(options.model);
+  const auto folder = find_weights_folder(options.model);
   const auto dataset = data::ShardedDataset::open(options.dataset, options.split);
   model::DistilBertConfig config = model::load_config(folder);
   require_fitting(dataset.manifest(), data::WordPieceTokenizer::from_folder(folder), config, options.max_seq_length);

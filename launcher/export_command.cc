@@ -12,6 +12,7 @@
 #include "launcher/command_line.h"
 #include "launcher/format.h"
 #include "launcher/log.h"
+#include "launcher/option_values.h"
 #include "model/safetensors.h"
 
 namespace lockstep {
@@ -44,10 +45,12 @@ struct ExportOptions {
 ExportOptions parse(const std::vector<std::string>& arguments) {
   ExportOptions o;
   const auto app = make_app("lockstep export", "Writes a checkpoint's state for other programs.", kFooter);
-  app->add_option("RUN", o.source, "OUTPUT_DIR of a training, or a checkpoint in it")->required();
-  app->add_option("--output_dir", o.output_dir, "A new or empty folder")->required();
+  app->add_option("RUN", o.source, "OUTPUT_DIR of a training, or a checkpoint in it")
+      ->check(filled("a folder"))
+      ->required();
+  app->add_option("--output_dir", o.output_dir, "A new or empty folder")->check(filled("a folder"))->required();
   app->add_option("--format", o.format, "hf: a Hugging Face model; hdf5: parameters, m and v")
-      ->check(CLI::IsMember({"hf", "hdf5"}));
+      ->check(one_of({"hf", "hdf5"}));
   parse_command_line(*app, arguments);
   if (!fs::is_directory(o.source)) throw CheckpointError(o.source.string() + " is not a folder");
   const bool is_new = !fs::exists(fs::symlink_status(o.output_dir));

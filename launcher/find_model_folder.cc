@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "launcher/checkpoint/manifest.h"
 #include "launcher/errors.h"
 
 namespace lockstep {
@@ -42,6 +43,14 @@ fs::path find_model_folder(const std::string& name_or_path) {
   throw SettingsError("model " + name_or_path + " is neither a folder nor in the Hugging Face cache (" +
                       hugging_face_cache().string() + "). Download it on a machine with a network (hf download " +
                       name_or_path + "), or give the folder that holds config.json, model.safetensors and vocab.txt");
+}
+
+fs::path find_weights_folder(const std::string& name_or_path) {
+  const fs::path folder = find_model_folder(name_or_path);
+  if (fs::exists(folder / kManifestName) && !fs::exists(folder / "model.safetensors"))
+    throw SettingsError(name_or_path + " is a checkpoint; lockstep export " + name_or_path +
+                        " --output_dir DIR makes a model of it");
+  return folder;
 }
 
 }  // namespace lockstep

@@ -1,14 +1,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "data/packed_batch.h"
+#include "data/spelling.h"
+#include "data/utf8.h"
 #include "data/wordpiece.h"
 #include "launcher/batch_view.h"
 #include "launcher/command_line.h"
@@ -19,6 +23,7 @@
 #include "launcher/log.h"
 #include "launcher/machine.h"
 #include "launcher/model_folder.h"
+#include "launcher/option_values.h"
 
 namespace lockstep {
 
@@ -48,13 +53,15 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
   auto app = make_app("lockstep predict", "Labels texts with a fine-tuned model.", kPredictFooter);
   app->add_option("text", o.texts, "Texts to label; none: read --file or standard input")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app->add_option("--model_name_or_path", o.model, "Folder of the fine-tuned model")->required();
-  app->add_option("--file", o.file, "One text per line; - is standard input");
+  app->add_option("--model_name_or_path", o.model, "Folder of the fine-tuned model")
+      ->check(filled("a folder or a name"))
+      ->required();
+  app->add_option("--file", o.file, "One text per line; - is standard input")->check(filled("a file, or -"));
   app->add_option("--format", o.format, "table or jsonl (one object per text: label, score, scores of all labels)")
-      ->check(CLI::IsMember({"table", "jsonl"}));
-  app->add_option("--max_seq_length", o.max_seq_length, "Longer texts lose their end")->check(CLI::Range(3, 1 << 20));
-  app->add_option("--batch_size", o.batch_size, "Texts per batch")->check(CLI::PositiveNumber);
-  app->add_option("--threads", o.threads, "Threads; 0: all cores");
+      ->check(one_of({"table", "jsonl"}));
+  app->add_option("--max_seq_length", o.max_seq_length, "Longer texts lose their end")->check(whole_number(3, 1 << 20));
+  app->add_option("--batch_size", o.batch_size, "Texts per batch")->check(whole_number(1, 1000000));
+  app->add_option("--threads", o.threads, "Threads; 0: all cores")->check(whole_number(0, 4096));
   parse_command_line(*app, arguments);
   if (!o.texts.empty() && !o.file.empty()) throw UsageError("give texts or --file, not both");
   return o;
@@ -66,9 +73,10 @@ class TextSource {
   explicit TextSource(const PredictOptions& options) : texts_(options.texts) {
     if (!texts_.empty()) return;
     if (!options.file.empty() && options.file != "-") {
+      if (std::filesystem::is_directory(options.file))
+        throw UsageError("--file " + options.file + " is a folder; name a file with one text per line");
       file_.open(options.file);
-      if (!file_ || std::filesystem::is_directory(options.file))
-        throw UsageError("--file " + options.file + ": the file cannot be read");
+      if (!file_) throw UsageError("--file " + options.file + ": cannot be read: " + std::strerror(errno));
     } else if (isatty(STDIN_FILENO) == 1) {
       log_info("reading texts from standard input, one per line; end with Ctrl-D");
     }
@@ -102,15 +110,41 @@ class TextSource {
   std::istream* stream_ = nullptr;
 };
 
+/// Texts whose labels are worth less than they look.
+struct Doubts {
+  int64_t texts = 0;  // of all
+  int64_t cut = 0, not_utf8 = 0, empty = 0;
+};
+
 data::PackedBatch tokenize(const std::vector<std::string>& texts, const data::WordPieceTokenizer& tokenizer,
-                           int max_length) {
+                           int max_length, Doubts& doubts) {
   data::PackedBatch batch;
   for (const std::string& text : texts) {
-    const std::vector<int32_t> ids = tokenizer.encode(text, max_length);
+    bool is_cut = false;
+    int64_t replaced = 0;
+    const std::vector<int32_t> ids = tokenizer.encode(text, max_length, &is_cut);
+    data::to_valid_utf8(text, &replaced);
+    ++doubts.texts;
+    doubts.cut += is_cut ? 1 : 0;
+    doubts.not_utf8 += replaced > 0 ? 1 : 0;
+    doubts.empty += ids.size() == 2 ? 1 : 0;  // [CLS] [SEP]
     batch.ids.insert(batch.ids.end(), ids.begin(), ids.end());
     batch.offsets.push_back(static_cast<int32_t>(batch.ids.size()));
   }
   return batch;
+}
+
+void warn_of(const Doubts& doubts, int max_length) {
+  std::vector<std::string> words;
+  const auto add = [&](int64_t count, const std::string& what) {
+    if (count > 0) words.push_back(std::to_string(count) + " " + what);
+  };
+  add(doubts.cut, "longer than " + std::to_string(max_length) + " tokens, without their end");
+  add(doubts.not_utf8, "not valid UTF-8, the bad bytes as U+FFFD");
+  add(doubts.empty, "without a word");
+  if (!words.empty())
+    log_warning("of " + std::to_string(doubts.texts) +
+                " texts, some were labelled although they are: " + data::listed(words));
 }
 
 std::vector<double> softmax(std::span<const float> logits) {
@@ -153,7 +187,8 @@ void print_prediction(const std::string& text, const std::vector<double>& probab
 int predict_command(const std::vector<std::string>& arguments) {
   const PredictOptions options = parse(arguments);
   model::set_compute_threads(plan_threads(options.threads, 1).per_rank);
-  const auto folder = find_model_folder(options.model);
+  TextSource source(options);
+  const auto folder = find_weights_folder(options.model);
   const auto tokenizer = data::WordPieceTokenizer::from_folder(folder);
   const model::DistilBertConfig config = model::load_config(folder);
   if (static_cast<int64_t>(tokenizer.vocabulary().size()) > config.vocab_size)
@@ -164,10 +199,10 @@ int predict_command(const std::vector<std::string>& arguments) {
     throw SettingsError(folder.string() +
                         " has no classifier: it is a base model; fine-tune it first (lockstep train)");
   const int max_length = static_cast<int>(std::min<int64_t>(options.max_seq_length, config.max_position_embeddings));
-  TextSource source(options);
+  Doubts doubts;
   if (options.format == "table") std::printf("%-12s %6s  %s\n", "label", "score", "text");
   for (auto texts = source.next(options.batch_size); !texts.empty(); texts = source.next(options.batch_size)) {
-    const std::vector<float> logits = model.logits(view_of(tokenize(texts, tokenizer, max_length)));
+    const std::vector<float> logits = model.logits(view_of(tokenize(texts, tokenizer, max_length, doubts)));
     require_finite(logits);
     const auto classes = static_cast<size_t>(config.num_labels());
     for (size_t i = 0; i < texts.size(); ++i)
@@ -175,6 +210,7 @@ int predict_command(const std::vector<std::string>& arguments) {
                        options.format == "jsonl");
     flush_output();
   }
+  warn_of(doubts, max_length);
   return kDone;
 }
 

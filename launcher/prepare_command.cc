@@ -8,6 +8,7 @@
 #include "launcher/log.h"
 #include "launcher/machine.h"
 #include "launcher/model_folder.h"
+#include "launcher/option_values.h"
 #include "launcher/progress.h"
 
 namespace lockstep {
@@ -32,38 +33,51 @@ std::unique_ptr<CLI::App> make_prepare_app(data::PrepareOptions& o, std::string&
   auto app = make_app("lockstep prepare", "Tokenizes labelled texts into a data set that `lockstep train` reads.",
                       kPrepareFooter);
   accept_config_file(*app, config);
-  app->add_option("--imdb", o.imdb, "aclImdb folder, or aclImdb_v1.tar.gz")->group("Source");
-  app->add_option("--train_file", o.train_file, "CSV or JSONL with one example per row")->group("Source");
-  app->add_option("--validation_file", o.validation_file, "Likewise")->group("Source");
-  app->add_option("--test_file", o.test_file, "Likewise")->group("Source");
+  app->add_option("--imdb", o.imdb, "aclImdb folder, or aclImdb_v1.tar.gz")
+      ->check(filled("a folder or an archive"))
+      ->group("Source");
+  app->add_option("--train_file", o.train_file, "CSV or JSONL with one example per row")
+      ->check(filled("a file"))
+      ->group("Source");
+  app->add_option("--validation_file", o.validation_file, "Likewise")->check(filled("a file"))->group("Source");
+  app->add_option("--test_file", o.test_file, "Likewise")->check(filled("a file"))->group("Source");
   app->add_option("--validation_fraction", o.validation_fraction, "Part of train that becomes the validation split")
       ->group("Source")
-      ->check(CLI::Range(0.0, 0.9));
-  app->add_option("--text_column", o.text_column, "Column or key of the text")->group("Source");
-  app->add_option("--label_column", o.label_column, "Column or key of the label")->group("Source");
-  app->add_option("--model", model,
+      ->check(number(0, 0.9));
+  app->add_option("--text_column", o.text_column, "Column or key of the text")
+      ->check(filled("a column"))
+      ->group("Source");
+  app->add_option("--label_column", o.label_column, "Column or key of the label")
+      ->check(filled("a column"))
+      ->group("Source");
+  app->add_option("--model,--model_name_or_path", model,
                   "Model whose tokenizer is used: a folder, or a name in the local Hugging Face cache")
+      ->check(filled("a folder or a name"))
       ->group("Data set")
       ->required();
-  app->add_option("--output", o.output, "Folder to write")->group("Data set")->required();
-  app->add_option("--name", o.name, "Name for tables and model cards")->group("Data set");
-  app->add_option("--max_length", o.max_length, "Longer texts lose their end; at least 3")
+  app->add_option("--output,--output_dir", o.output, "Folder to write")
+      ->check(filled("a folder"))
       ->group("Data set")
-      ->check(CLI::Range(3, 1 << 20));
-  app->add_option("--shards", o.shards, "Files per split")->group("Data set")->check(CLI::Range(1, 10000));
+      ->required();
+  app->add_option("--name", o.name, "Name for tables and model cards")->check(filled("a name"))->group("Data set");
+  app->add_option("--max_length,--max_seq_length", o.max_length, "Longer texts lose their end; at least 3")
+      ->group("Data set")
+      ->check(whole_number(3, 1 << 20));
+  app->add_option("--shards", o.shards, "Files per split")->group("Data set")->check(whole_number(1, 10000));
   app->add_option("--threads", o.threads, "Tokenizing threads; 0: all cores")
       ->group("Data set")
-      ->check(CLI::Range(0, 4096));
-  app->add_option("--seed", o.seed, "Of the validation split")->check(CLI::NonNegativeNumber)->group("Data set");
-  app->add_flag("--overwrite", o.overwrite, "Replace the data set at --output")->group("Data set");
+      ->check(whole_number(0, 4096));
+  app->add_option("--seed", o.seed, "Of the validation split")->check(whole_number(0))->group("Data set");
+  app->add_flag("--overwrite,--overwrite_output_dir", o.overwrite, "Replace the data set at --output")
+      ->group("Data set");
   return app;
 }
 
-void print_split(const std::string& name, const data::SplitEntry& split) {
+void print_split(const std::string& name, const data::SplitEntry& split, const std::vector<std::string>& in_order) {
   const double examples = static_cast<double>(std::max<int64_t>(1, split.examples));
   std::vector<std::string> labels;
-  for (const auto& [label, count] : split.examples_per_label)
-    labels.push_back(printable_text(label) + " " + std::to_string(count));
+  for (const std::string& label : in_order)
+    labels.push_back(printable_text(label) + ": " + std::to_string(split.examples_per_label.at(label)));
   log_info(formatted("%-10s %8lld examples (%s), %lld tokens, %.1f on average, %.1f %% truncated", name.c_str(),
                      static_cast<long long>(split.examples), data::listed(labels).c_str(),
                      static_cast<long long>(split.tokens), static_cast<double>(split.tokens) / examples,
@@ -72,7 +86,7 @@ void print_split(const std::string& name, const data::SplitEntry& split) {
 
 void print_report(const data::PrepareReport& report, const std::filesystem::path& output) {
   for (const auto& [name, split] : report.manifest.splits)
-    print_split(name, split);
+    print_split(name, split, report.manifest.labels);
   for (const std::string& warning : report.warnings)
     log_warning(printable_text(warning));
   log_info("data set \"" + printable_text(report.manifest.name) + "\" is in " + output.string());

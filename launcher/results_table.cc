@@ -86,7 +86,7 @@ std::map<int64_t, PublishedResult> read_published_results(const std::filesystem:
   for (int64_t number = 2; std::getline(file, line); ++number) {
     if (line.empty()) continue;
     int64_t epoch = 0;
-    const PublishedResult result = parse_result(line, &epoch, csv.string() + ":" + std::to_string(number));
+    const PublishedResult result = parse_result(line, &epoch, csv.string() + ", line " + std::to_string(number));
     results[epoch] = result;
   }
   return results;
@@ -104,11 +104,12 @@ std::string results_table(const std::string& heading, const std::vector<EvalReco
 }
 
 std::string confusion_table(const model::ConfusionMatrix& matrix, const std::vector<std::string>& labels) {
-  constexpr size_t kMostColumns = 20;
-  if (labels.size() > kMostColumns) return most_frequent_confusions(matrix, labels);
+  constexpr size_t kMostClasses = 20, kTerminalColumns = 100;
   size_t width = 9;
   for (const std::string& label : labels)
     width = std::max(width, printable_text(label).size());
+  if (labels.size() > kMostClasses || (labels.size() > 2 && (labels.size() + 1) * (width + 2) > kTerminalColumns))
+    return most_frequent_confusions(matrix, labels);
   const auto field = [&](const std::string& text) {
     return std::string(width + 2 - std::min(width, text.size()), ' ') + text;
   };

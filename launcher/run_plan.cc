@@ -19,11 +19,16 @@ int64_t total_steps_of(const TrainOptions& options, int64_t steps_per_epoch) {
       1, static_cast<int64_t>(std::ceil(options.num_train_epochs * static_cast<double>(steps_per_epoch))));
 }
 
+model::Decay decay_of(const std::string& lr_scheduler_type) {
+  if (lr_scheduler_type == "linear") return model::Decay::linear;
+  return lr_scheduler_type == "cosine" ? model::Decay::cosine : model::Decay::none;
+}
+
 model::LearningRateSchedule schedule_of(const TrainOptions& options, int64_t total_steps) {
   model::LearningRateSchedule schedule;
   schedule.peak = options.learning_rate;
   schedule.total_steps = total_steps;
-  schedule.constant = options.lr_scheduler_type != "linear";
+  schedule.decay = decay_of(options.lr_scheduler_type);
   const bool ratio = options.warmup_steps < 1;
   // As HF's Trainer: a ratio is rounded up, a number of steps loses its fraction.
   schedule.warmup_steps = static_cast<int64_t>(

@@ -81,7 +81,7 @@ void load_data(TrainInputs& in) {
 void load_inputs(TrainInputs& in, const Job& job) {
   require_utf8(in.settings);
   load_data(in);
-  in.model_folder = find_model_folder(in.options.model_name_or_path);
+  in.model_folder = find_weights_folder(in.options.model_name_or_path);
   in.tokenizer = data::WordPieceTokenizer::from_folder(in.model_folder);
   in.config = model::load_config(in.model_folder);
   override_dropout(in.config, in.options);

@@ -1,10 +1,11 @@
 #include "launcher/train_options.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "launcher/command_line.h"
 #include "launcher/errors.h"
-#include "launcher/format.h"
+#include "launcher/option_values.h"
 
 namespace lockstep {
 
@@ -27,57 +28,101 @@ input; 5 no usable checkpoint; 6 a rank was lost; 7 a rank hung; 8 NaN; 9 disk;
 10 OUTPUT_DIR is another run's at this moment; 75 stopped on request (Ctrl-C
 under launch, SIGUSR1 to mpirun) before the end.)";
 
+constexpr int64_t kMost = 1'000'000'000;  // keeps products of counts far from overflow
+constexpr double kAny = 1e30;             // finite, and no judgement
+
+CLI::Validator hang_timeout_seconds() {
+  const auto check = [](std::string& text) -> std::string {
+    const bool is_word = text == "0" || text == "-1";
+    return is_word || number(1, 1e6)(text).empty() ? "" : refusal(text, "a number of at least 1, auto or off");
+  };
+  return {check, ""};
+}
+
 void add_data_options(CLI::App& app, TrainOptions& o) {
   const auto group = "Model and data";
   app.add_option("--model_name_or_path", o.model_name_or_path,
                  "Folder of a DistilBERT (or MiniLM) model, or a name in the local Hugging Face cache")
+      ->check(filled("a folder or a name"))
       ->group(group)
       ->required();
-  app.add_option("--dataset", o.dataset, "Folder that `lockstep prepare` wrote")->group(group)->required();
-  app.add_option("--output_dir", o.output_dir, "Where the model, its card and the logs go")->group(group);
+  app.add_option("--dataset", o.dataset, "Folder that `lockstep prepare` wrote")
+      ->check(filled("a folder"))
+      ->group(group)
+      ->required();
+  app.add_option("--output_dir", o.output_dir, "Where the model, its card and the logs go")
+      ->check(filled("a folder"))
+      ->group(group);
   app.add_flag("--overwrite_output_dir", o.overwrite_output_dir, "Replace the results of an earlier run there")
       ->group(group);
-  app.add_option("--train_split", o.train_split, "Split to train on")->group(group);
-  app.add_option("--eval_split", o.eval_split, "Split to evaluate on; auto: validation, or else test")->group(group);
-  app.add_option("--max_seq_length", o.max_seq_length, "Longer examples lose their end")->group(group);
+  app.add_option("--train_split", o.train_split, "Split to train on")->check(filled("a split"))->group(group);
+  app.add_option("--eval_split", o.eval_split, "Split to evaluate on; auto: validation, or else test")
+      ->check(filled("a split, or auto"))
+      ->group(group);
+  app.add_option("--max_seq_length", o.max_seq_length, "Longer examples lose their end")
+      ->check(whole_number(3, 1 << 20))
+      ->group(group);
   app.add_option("--max_train_samples", o.max_train_samples,
                  "Train on this many, class-balanced, chosen by the seed; -1: all")
+      ->check(count_or_all())
       ->group(group);
-  app.add_option("--max_eval_samples", o.max_eval_samples, "Evaluate on this many, likewise; -1: all")->group(group);
+  app.add_option("--max_eval_samples", o.max_eval_samples, "Evaluate on this many, likewise; -1: all")
+      ->check(count_or_all())
+      ->group(group);
 }
 
 void add_batch_options(CLI::App& app, TrainOptions& o) {
   const auto group = "Batches and length of the run";
   app.add_option("--global_batch_size", o.global_batch_size,
                  "Examples per optimizer step over all ranks; 0: per device x ranks x accumulation")
+      ->check(whole_number(0, kMost))
       ->group(group);
   app.add_option("--per_device_train_batch_size", o.per_device_train_batch_size, "Examples per rank and micro-batch")
+      ->check(whole_number(1, 1000000))
       ->group(group);
   app.add_option("--per_device_eval_batch_size", o.per_device_eval_batch_size, "Examples per evaluation batch")
+      ->check(whole_number(1, 1000000))
       ->group(group);
   app.add_option("--gradient_accumulation_steps", o.gradient_accumulation_steps, "Micro-batches per optimizer step")
+      ->check(whole_number(1, 1000000))
       ->group(group);
-  app.add_option("--num_train_epochs", o.num_train_epochs, "Epochs; a fraction ends in mid-epoch")->group(group);
-  app.add_option("--max_steps", o.max_steps, "Optimizer steps; overrides the epochs if positive")->group(group);
+  app.add_option("--num_train_epochs", o.num_train_epochs, "Epochs; a fraction ends in mid-epoch")
+      ->check(number(0, 1e6))
+      ->group(group);
+  app.add_option("--max_steps", o.max_steps, "Optimizer steps; overrides the epochs if positive")
+      ->check(whole_number(-1, kMost))
+      ->group(group);
 }
 
 void add_optimizer_options(CLI::App& app, TrainOptions& o) {
   const auto group = "Optimizer and regularization";
-  app.add_option("--learning_rate", o.learning_rate, "Peak rate of AdamW")->group(group);
-  app.add_option("--lr_scheduler_type", o.lr_scheduler_type, "linear, constant or constant_with_warmup")
+  app.add_option("--learning_rate", o.learning_rate, "Peak rate of AdamW")->check(number(0, kAny))->group(group);
+  app.add_option("--lr_scheduler_type", o.lr_scheduler_type, "linear, cosine, constant or constant_with_warmup")
       ->group(group)
-      ->check(CLI::IsMember({"linear", "constant", "constant_with_warmup"}));
-  app.add_option("--warmup_steps", o.warmup_steps, "Steps of warm-up; below 1: a ratio of all steps")->group(group);
-  app.add_option("--weight_decay", o.weight_decay, "Decoupled; never on biases and LayerNorm")->group(group);
-  app.add_option("--adam_beta1", o.adam_beta1, "AdamW's beta1")->group(group);
-  app.add_option("--adam_beta2", o.adam_beta2, "AdamW's beta2")->group(group);
-  app.add_option("--adam_epsilon", o.adam_epsilon, "AdamW's epsilon")->group(group);
-  app.add_option("--max_grad_norm", o.max_grad_norm, "Clip the gradient's norm to this; 0: never")->group(group);
-  app.add_option("--dropout", o.dropout, "Hidden dropout; -1: as in config.json")->group(group);
-  app.add_option("--attention_dropout", o.attention_dropout, "Likewise, on attention probabilities")->group(group);
-  app.add_option("--seq_classif_dropout", o.seq_classif_dropout, "Likewise, before the classifier")->group(group);
+      ->check(one_of({"linear", "cosine", "constant", "constant_with_warmup"}));
+  app.add_option("--warmup_steps", o.warmup_steps, "Steps of warm-up; below 1: a ratio of all steps")
+      ->check(number(0, 1e9))
+      ->group(group);
+  app.add_option("--weight_decay", o.weight_decay, "Decoupled; never on biases and LayerNorm")
+      ->check(number(0, kAny))
+      ->group(group);
+  app.add_option("--adam_beta1", o.adam_beta1, "AdamW's beta1")->check(fraction())->group(group);
+  app.add_option("--adam_beta2", o.adam_beta2, "AdamW's beta2")->check(fraction())->group(group);
+  app.add_option("--adam_epsilon", o.adam_epsilon, "AdamW's epsilon")->check(number(0, kAny))->group(group);
+  app.add_option("--max_grad_norm", o.max_grad_norm, "Clip the gradient's norm to this; 0: never")
+      ->check(number(0, kAny))
+      ->group(group);
+  app.add_option("--dropout", o.dropout, "Hidden dropout; -1: as in config.json")
+      ->check(fraction_or_default())
+      ->group(group);
+  app.add_option("--attention_dropout", o.attention_dropout, "Likewise, on attention probabilities")
+      ->check(fraction_or_default())
+      ->group(group);
+  app.add_option("--seq_classif_dropout", o.seq_classif_dropout, "Likewise, before the classifier")
+      ->check(fraction_or_default())
+      ->group(group);
   app.add_option("--seed", o.seed, "Of the order, the subsets, the new classifier and dropout")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number(0))
       ->group(group);
 }
 
@@ -85,11 +130,13 @@ void add_evaluation_options(CLI::App& app, TrainOptions& o) {
   const auto group = "Evaluation";
   app.add_option("--eval_strategy,--evaluation_strategy", o.eval_strategy, "no, epoch or steps")
       ->group(group)
-      ->check(CLI::IsMember({"no", "epoch", "steps"}));
-  app.add_option("--eval_steps", o.eval_steps, "Steps between evaluations (steps); 0: as logging_steps")->group(group);
+      ->check(one_of({"no", "epoch", "steps"}));
+  app.add_option("--eval_steps", o.eval_steps, "Steps between evaluations (steps); 0: as logging_steps")
+      ->check(whole_number(0, kMost))
+      ->group(group);
   app.add_option("--eval_ranks", o.eval_ranks, "Who evaluates: 0 (rank 0) or all")
       ->group(group)
-      ->check(CLI::IsMember({"0", "all"}));
+      ->check(one_of({"0", "all"}));
   app.add_flag("--load_best_model_at_end", o.load_best_model_at_end, "OUTPUT_DIR keeps the best model, not the last")
       ->group(group);
   app.add_option("--metric_for_best_model", o.metric_for_best_model, "loss, accuracy, precision, recall or f1")
@@ -99,13 +146,17 @@ void add_evaluation_options(CLI::App& app, TrainOptions& o) {
                                     {"eval_precision", "precision"},
                                     {"eval_recall", "recall"},
                                     {"eval_f1", "f1"}}))
-      ->check(CLI::IsMember({"loss", "accuracy", "precision", "recall", "f1"}));
+      ->check(one_of({"loss", "accuracy", "precision", "recall", "f1"}));
   app.add_option("--early_stopping_patience", o.early_stopping_patience,
                  "Stop after this many evaluations without a better one; 0: never")
+      ->check(whole_number(0, kMost))
       ->group(group);
-  app.add_option("--early_stopping_threshold", o.early_stopping_threshold, "What counts as better")->group(group);
+  app.add_option("--early_stopping_threshold", o.early_stopping_threshold, "What counts as better")
+      ->check(number(-kAny, kAny))
+      ->group(group);
   app.add_option("--published_results", o.published_results,
                  "CSV of published results by epoch, printed beside ours; looked for beside --config, too")
+      ->check(filled("a file"))
       ->group(group)
       ->type_name("FILE");
 }
@@ -116,49 +167,59 @@ void add_checkpoint_options(CLI::App& app, TrainOptions& o) {
                  "When to save what a run goes on from, to OUTPUT_DIR/checkpoint-STEP: no, epoch or steps; if not no, "
                  "also at the end and on a request to stop")
       ->group(group)
-      ->check(CLI::IsMember({"no", "epoch", "steps"}));
-  app.add_option("--save_steps", o.save_steps, "Steps between checkpoints (steps)")->group(group);
+      ->check(one_of({"no", "epoch", "steps"}));
+  app.add_option("--save_steps", o.save_steps, "Steps between checkpoints (steps)")
+      ->check(whole_number(1, kMost))
+      ->group(group);
   app.add_option("--save_total_limit", o.save_total_limit,
                  "Keep this many newest checkpoints, and that of the best evaluation; 0: all")
+      ->check(whole_number(0, kMost))
       ->group(group);
   app.add_option("--resume_from_checkpoint", o.resume_from_checkpoint,
                  "Go on from the newest valid checkpoint in OUTPUT_DIR: auto (or true) if there is any, must in any "
                  "case; or from that of a step, or from a folder; never: start anew")
+      ->check(filled("auto, must, never, a step or a folder"))
       ->group(group);
   app.add_option("--allow_change", o.allow_change,
                  "Settings that may differ from the resumed run's, separated by commas")
+      ->check(filled("settings, separated by commas"))
       ->group(group)
       ->type_name("KEYS");
 }
 
 void add_machine_options(CLI::App& app, TrainOptions& o) {
-  app.add_option("--logging_steps", o.logging_steps, "Steps between log records")->group("Log");
+  app.add_option("--logging_steps", o.logging_steps, "Steps between log records")
+      ->check(whole_number(1, kMost))
+      ->group("Log");
   app.add_flag("--disable_tqdm", o.disable_tqdm, "No progress bar")->group("Log");
   app.add_option(
          "--profile", o.profile,
          "Write what every rank did when in this many steps, the first one left out, to OUTPUT_DIR/profile.json, "
          "which ui.perfetto.dev shows; 0: no")
+      ->check(whole_number(0, kMost))
       ->group("Log");
   const auto group = "Machine";
-  app.add_option("--device", o.device, "auto, cpu or cuda")
-      ->group(group)
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  app.add_option("--device", o.device, "auto, cpu or cuda")->group(group)->check(one_of({"auto", "cpu", "cuda"}));
   app.add_flag("--bf16", o.bf16, "Mixed precision: layers compute in bf16, on fp32 parameters and gradients")
       ->group(group);
   app.add_option("--threads", o.threads, "Threads per rank; 0: OMP_NUM_THREADS, or this rank's share of the cores")
+      ->check(whole_number(0, 4096))
       ->group(group);
   app.add_option("--ddp_backend", o.ddp_backend, "What carries gradients: nccl, mpi, or auto: nccl between GPUs")
       ->group(group)
-      ->check(CLI::IsMember({"auto", "nccl", "mpi"}));
-  app.add_option("--ddp_bucket_cap_mb", o.ddp_bucket_cap_mb, "Gradient bytes (MiB) that travel together")->group(group);
+      ->check(one_of({"auto", "nccl", "mpi"}));
+  app.add_option("--ddp_bucket_cap_mb", o.ddp_bucket_cap_mb, "Gradient bytes (MiB) that travel together")
+      ->check(number(1e-6, 1e6))
+      ->group(group);
   app.add_option("--ddp_comm_hook", o.ddp_comm_hook, "bf16: gradients are rounded to it to travel; no: they are not")
       ->group(group)
-      ->check(CLI::IsMember({"no", "bf16"}));
+      ->check(one_of({"no", "bf16"}));
   app.add_option("--hang_timeout", o.hang_timeout,
                  "End the job when a rank makes no progress for this many seconds; auto (-1): the larger of 30 and ten "
                  "times the slowest recent step; off (0), as for a debugger: never")
       ->group(group)
-      ->transform(CLI::Transformer({{"auto", "-1"}, {"off", "0"}}));
+      ->transform(CLI::Transformer({{"auto", "-1"}, {"off", "0"}}))
+      ->check(hang_timeout_seconds());
 }
 
 /// `path`, or the file of that name beside the config file if only that exists.
@@ -167,55 +228,44 @@ std::string beside_config(const std::string& path, const std::string& config) {
   return !path.empty() && !std::filesystem::exists(path) && std::filesystem::exists(beside) ? beside.string() : path;
 }
 
-void require(bool fine, const std::string& what) {
-  if (!fine) throw UsageError(what);
+/// An option that only works beside another one.
+struct Dependence {
+  const char* option;
+  const char* on;
+  std::vector<std::string> working;  // values of `on`
+  const char* remedy;
+};
+
+const std::vector<Dependence> kDependences = {
+    {"--save_steps", "--save_strategy", {"steps"}, "--save_strategy steps"},
+    {"--save_total_limit", "--save_strategy", {"steps", "epoch"}, "--save_strategy steps (or epoch)"},
+    {"--eval_steps", "--eval_strategy", {"steps"}, "--eval_strategy steps"},
+    {"--metric_for_best_model", "--eval_strategy", {"steps", "epoch"}, "--eval_strategy epoch (or steps)"},
+};
+
+std::string value_of(const CLI::Option& option) {
+  return option.count() > 0 ? option.results().back() : option.get_default_str();
 }
 
-/// NaN is in no range; a bound of 1e9 keeps products of counts far from overflow.
-void require_range(const std::string& option, double value, double low, double high) {
-  require(value >= low && value <= high,
-          formatted("--%s must be from %g to %g, not %g", option.c_str(), low, high, value));
-}
-
-void check_counts(const TrainOptions& o) {
-  require_range("per_device_train_batch_size", static_cast<double>(o.per_device_train_batch_size), 1, 1e6);
-  require_range("per_device_eval_batch_size", static_cast<double>(o.per_device_eval_batch_size), 1, 1e6);
-  require_range("global_batch_size", static_cast<double>(o.global_batch_size), 0, 1e9);
-  require_range("gradient_accumulation_steps", static_cast<double>(o.gradient_accumulation_steps), 1, 1e6);
-  require_range("num_train_epochs", o.num_train_epochs, o.max_steps > 0 ? 0 : 1e-9, 1e6);
-  require_range("max_steps", static_cast<double>(o.max_steps), -1, 1e9);
-  require_range("logging_steps", static_cast<double>(o.logging_steps), 1, 1e9);
-  require_range("eval_steps", static_cast<double>(o.eval_steps), 0, 1e9);
-  require_range("save_steps", static_cast<double>(o.save_steps), 1, 1e9);
-  require_range("save_total_limit", static_cast<double>(o.save_total_limit), 0, 1e9);
-  require_range("early_stopping_patience", static_cast<double>(o.early_stopping_patience), 0, 1e9);
-  require_range("threads", o.threads, 0, 4096);
-  require(o.hang_timeout == 0 || o.hang_timeout == -1 || (o.hang_timeout >= 1 && o.hang_timeout <= 1e6),
-          formatted("--hang_timeout must be auto, off, or from 1 to 1e+06 seconds, not %g", o.hang_timeout));
-  require(o.max_seq_length >= 3, "--max_seq_length must be at least 3: [CLS], one piece, [SEP]");
-  require(o.max_train_samples != 0 && o.max_eval_samples != 0,
-          "--max_train_samples and --max_eval_samples must not be 0; -1 means all");
-}
-
-void check_rates(const TrainOptions& o) {
-  constexpr double kAny = 1e30;  // finite, and no judgement
-  require_range("learning_rate", o.learning_rate, 0, kAny);
-  require_range("warmup_steps", o.warmup_steps, 0, 1e9);
-  require_range("weight_decay", o.weight_decay, 0, kAny);
-  require_range("adam_epsilon", o.adam_epsilon, 0, kAny);
-  require_range("max_grad_norm", o.max_grad_norm, 0, kAny);
-  require_range("early_stopping_threshold", o.early_stopping_threshold, -kAny, kAny);
-  require_range("ddp_bucket_cap_mb", o.ddp_bucket_cap_mb, 1e-6, 1e6);
-  require(o.dropout < 1 && o.attention_dropout < 1 && o.seq_classif_dropout < 1, "a dropout rate must be below 1");
-  require(o.adam_beta1 >= 0 && o.adam_beta1 < 1 && o.adam_beta2 >= 0 && o.adam_beta2 < 1,
-          "Adam's betas must be in [0, 1)");
+/// A setting that the user believes to work, and that does nothing. Who gives the other option with it, or on the
+/// command line to a config file that has both, means it so.
+void require_effects(const CLI::App& app, const std::vector<std::string>& arguments) {
+  for (const Dependence& dependence : kDependences) {
+    const CLI::Option& option = *app.get_option(dependence.option);
+    const CLI::Option& other = *app.get_option(dependence.on);
+    const bool works = std::ranges::find(dependence.working, value_of(other)) != dependence.working.end();
+    const bool is_meant = stands_in(arguments, option) ? stands_in(arguments, other) : other.count() > 0;
+    if (option.count() > 0 && !works && !is_meant)
+      throw UsageError(std::string(dependence.option) + " has no effect without " + dependence.remedy);
+  }
 }
 
 void check(const TrainOptions& o) {
-  check_counts(o);
-  check_rates(o);
-  require(o.eval_strategy != "no" || (!o.load_best_model_at_end && o.early_stopping_patience == 0),
-          "--load_best_model_at_end and --early_stopping_patience need evaluations: add --eval_strategy epoch");
+  if (o.num_train_epochs == 0 && o.max_steps <= 0)
+    throw UsageError("--num_train_epochs: found \"0\", expected more, or --max_steps");
+  if (o.eval_strategy == "no" && (o.load_best_model_at_end || o.early_stopping_patience > 0))
+    throw UsageError(
+        "--load_best_model_at_end and --early_stopping_patience need evaluations: add --eval_strategy epoch");
 }
 
 }  // namespace
@@ -238,6 +288,7 @@ TrainOptions parse_train_options(const std::vector<std::string>& arguments, std:
   const auto app = make_train_app(options);
   parse_command_line(*app, arguments);
   check(options);
+  require_effects(*app, arguments);
   options.published_results = beside_config(options.published_results, options.config);
   if (options.eval_steps <= 0) options.eval_steps = options.logging_steps;
   if (effective) *effective = app->config_to_str(true, false);

@@ -4,15 +4,22 @@
 
 namespace lockstep::model {
 
-/// Hugging Face's "linear" schedule (and "constant"): lr rises over the warm-up steps, then falls to 0 at total_steps.
+/// How the rate goes on after the warm-up.
+enum class Decay {
+  linear,  // to 0 at total_steps
+  cosine,  // half a wave of it, from the peak to 0 at total_steps
+  none,    // "constant_with_warmup"
+};
+
+/// Hugging Face's schedules: the rate rises over the warm-up steps, then decays.
 struct LearningRateSchedule {
   double peak = 5e-5;
   int64_t warmup_steps = 0;
   int64_t total_steps = 1;
-  bool constant = false;  // no decay after warm-up ("constant_with_warmup")
+  Decay decay = Decay::linear;
 
-  /// Rate of optimizer step `step`, counted from 0: peak * step / warmup, then peak * (total - step) / (total -
-  /// warmup).
+  /// Rate of optimizer step `step`, counted from 0: peak * step / warmup; then, with p = (step - warmup) / (total -
+  /// warmup), peak * (1 - p), or peak * (1 + cos(pi p)) / 2.
   double at(int64_t step) const;
 };
 

@@ -5,6 +5,7 @@
 #include "launcher/command_line.h"
 #include "launcher/command_list.h"
 #include "launcher/errors.h"
+#include "launcher/option_values.h"
 
 namespace lockstep {
 
@@ -70,33 +71,37 @@ LaunchOptions parse_launch_options(const std::vector<std::string>& arguments) {
   app->add_option("-n", o.ranks, "Ranks; without it one per GPU, on CPUs one, with --hosts as many as they have places")
       ->default_str("")
       ->type_name("N")
-      ->check(CLI::Range(1, 65536));
+      ->check(whole_number(1, 65536));
   app->add_option("--hosts", hosts, "Hosts, each with its number of ranks: a:4,b:4. One rank if there is none")
       ->type_name("LIST");
   app->add_option("--threads", o.threads, "Threads per rank; without it the ranks of a host share out its cores")
       ->default_str("")
       ->type_name("T")
-      ->check(CLI::Range(1, 4096));
+      ->check(whole_number(1, 4096));
   bool by_slurm = false;
   SlurmJob job;
   CLI::Option* slurm = app->add_flag("--slurm", by_slurm, "Submit a Slurm job that starts the ranks on its nodes");
   slurm->excludes("--hosts");
   app->add_option("--nodes", job.nodes, "With --slurm: nodes")
       ->type_name("N")
-      ->check(CLI::Range(1, 65536))
+      ->check(whole_number(1, 65536))
       ->needs(slurm);
   app->add_option("--gpus", job.gpus, "With --slurm: GPUs of each node, with a rank each; without it -n ranks on CPUs")
       ->default_str("")
       ->type_name("N")
-      ->check(CLI::Range(1, 1024))
+      ->check(whole_number(1, 1024))
       ->needs(slurm);
-  app->add_option("--time", job.time, "With --slurm: time limit, such as 12:00:00")->type_name("T")->needs(slurm);
+  app->add_option("--time", job.time, "With --slurm: time limit, such as 12:00:00")
+      ->check(filled("a time limit"))
+      ->type_name("T")
+      ->needs(slurm);
   app->add_flag("--dry_run", o.dry_run, "Print the mpirun (with --slurm: sbatch) command line, start nothing");
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   for (auto argument = arguments.begin(); argument != dashes; ++argument)
     if (dashes == arguments.end() && find_command(*argument) != nullptr)
       throw UsageError("-- is missing before " + *argument + "; launch's options end there: lockstep launch -n 2 -- " +
                        *argument + " ...");
+  if (std::find(arguments.begin(), dashes, "-np") != dashes) throw UsageError("unknown option -np: here -n");
   parse_command_line(*app, {arguments.begin(), dashes});
   if (app->count("--hosts") > 0) o.hosts = parse_hosts(hosts);
   if (by_slurm) o.slurm = job;

@@ -4,6 +4,8 @@
 
 #include "launcher/command_line.h"
 #include "launcher/errors.h"
+#include "launcher/format.h"
+#include "launcher/option_values.h"
 
 namespace lockstep {
 
@@ -47,27 +49,28 @@ void add_work_options(CLI::App& app, PlanOptions& o) {
   const auto group = "Model and data";
   CLI::Option* model = app.add_option("--model_name_or_path", o.model_name_or_path,
                                       "Model whose config.json says its shape; without it distilbert-base-uncased's");
-  model->group(group);
+  model->check(filled("a folder or a name"))->group(group);
   app.add_option("--parameters", o.parameters, "Instead: DistilBERT, as wide as makes so many parameters")
       ->group(group)
       ->type_name("N")
-      ->check(CLI::Range(1e6, 1e11))
+      ->check(number(1e6, 1e11))
       ->excludes(model);
   app.add_option(
          "--dataset", o.dataset,
          "Folder that `lockstep prepare` wrote, to count lengths and words in; without it, IMDB's 25 000 reviews")
+      ->check(filled("a folder"))
       ->group(group);
-  app.add_option("--train_split", o.train_split, "Split to train on")->group(group);
+  app.add_option("--train_split", o.train_split, "Split to train on")->check(filled("a split"))->group(group);
   app.add_option("--max_seq_length", o.max_seq_length, "With --dataset: longer examples lose their end")
       ->group(group)
-      ->check(CLI::Range(2, 1 << 20));
+      ->check(whole_number(2, 1 << 20));
   app.add_option("--per_device_train_batch_size", o.per_device_train_batch_size, "Examples per GPU and step")
       ->group(group)
-      ->check(CLI::Range(1, 1000000));
+      ->check(whole_number(1, 1000000));
   app.add_option("--global_batch_size", o.global_batch_size,
                  "Examples per step over all GPUs, however many; 0: per device x GPUs")
       ->group(group)
-      ->check(CLI::Range(0, 1000000000));
+      ->check(whole_number(0, 1000000000));
 }
 
 void add_cluster_options(CLI::App& app, PlanOptions& o) {
@@ -78,10 +81,10 @@ void add_cluster_options(CLI::App& app, PlanOptions& o) {
       ->type_name("LIST")
       ->default_str("8,64,512,4096")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->check(CLI::Range(1, 1 << 20));
+      ->check(whole_number(1, 1 << 20));
   app.add_option("--gpus_per_node", o.gpus_per_node, "GPUs (or ranks) of a node")
       ->group(group)
-      ->check(CLI::Range(1, 1024));
+      ->check(whole_number(1, 1024));
   CLI::Option* fabric =
       app.add_option("--fabric", o.fabrics,
                      "Networks between nodes, separated by commas: adapters of a node x Gbit/s of each, of which nine "
@@ -94,15 +97,15 @@ void add_cluster_options(CLI::App& app, PlanOptions& o) {
   app.add_option("--bandwidth_gbit", o.bandwidth_gbit, "Instead: Gbit/s that a node was measured to send and receive")
       ->group(group)
       ->type_name("G")
-      ->check(CLI::Range(1e-6, 1e6))
+      ->check(number(1e-6, 1e6))
       ->excludes(fabric);
   app.add_option("--latency_us", o.latency_us, "Measured microseconds of a small message between nodes; else NCCL's 14")
       ->group(group)
       ->type_name("L")
-      ->check(CLI::Range(0.0, 1e7));
+      ->check(number(0.0, 1e7));
   app.add_option("--nvlink_gbyte", o.nvlink_gbyte, "GB/s of a GPU to the others of its node")
       ->group(group)
-      ->check(CLI::Range(1e-3, 1e6));
+      ->check(number(1e-3, 1e6));
 }
 
 void add_computation_options(CLI::App& app, PlanOptions& o) {
@@ -111,26 +114,26 @@ void add_computation_options(CLI::App& app, PlanOptions& o) {
                  "Measured milliseconds of a step of --per_device_train_batch_size examples on one GPU (or rank)")
       ->group(group)
       ->type_name("T")
-      ->check(CLI::Range(1e-6, 1e9));
+      ->check(number(1e-6, 1e9));
   app.add_option("--tflops", o.tflops,
                  "Without --step_ms: rate of forward and backward; 450: an H200 in bf16, estimated")
       ->group(group)
-      ->check(CLI::Range(1e-6, 1e6));
+      ->check(number(1e-6, 1e6));
   app.add_option("--overhead_ms", o.overhead_ms,
                  "Of a step, what does not depend on its examples; without it 1.2, with --step_ms 0")
       ->group(group)
       ->type_name("T")
-      ->check(CLI::Range(0.0, 1e9));
+      ->check(number(0.0, 1e9));
 }
 
 void add_gradient_options(CLI::App& app, PlanOptions& o) {
   const auto group = "Gradients, as in train";
   app.add_option("--ddp_bucket_cap_mb", o.ddp_bucket_cap_mb, "Size of the layers' buckets, MiB")
       ->group(group)
-      ->check(CLI::Range(1e-3, 1e6));
+      ->check(number(1e-3, 1e6));
   app.add_option("--ddp_comm_hook", o.ddp_comm_hook, "bf16: gradients are rounded to it to travel")
       ->group(group)
-      ->check(CLI::IsMember({"no", "bf16"}));
+      ->check(one_of({"no", "bf16"}));
 }
 
 }  // namespace
@@ -187,6 +190,8 @@ void set_computation(PlanInputs& inputs, const PlanOptions& options, double arit
   inputs.seconds_per_example = options.step_ms ? (*options.step_ms * 1e-3 - inputs.seconds_per_step) /
                                                      static_cast<double>(options.per_device_train_batch_size)
                                                : arithmetic / (options.tflops * 1e12);
+  inputs.computation = options.step_ms ? "as measured" : formatted("estimated for %.4g TFLOP/s", options.tflops);
+  if (!options.step_ms && options.tflops == PlanOptions().tflops) inputs.computation += ", an H200 with --bf16";
 }
 
 }  // namespace lockstep

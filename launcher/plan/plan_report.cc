@@ -32,9 +32,10 @@ std::string assumptions(const PlanInputs& inputs) {
                      formatted("Data         %s: %s examples, %.1f tokens each, %.1f GFLOP forward and backward\n",
                                printable_text(data.name).c_str(), with_blanks(data.examples).c_str(), data.mean_length,
                                arithmetic_per_example(inputs.model, data) / 1e9);
-  text += formatted("Computation  %.4g ms per example on one GPU, and %.4g ms per step\n",
-                    inputs.seconds_per_example * 1e3, inputs.seconds_per_step * 1e3);
-  text += formatted("Nodes        %d GPUs", inputs.cluster.gpus_per_node);
+  text += formatted("Computation  %.4g ms per example on one GPU, and %.4g ms per step; %s\n",
+                    inputs.seconds_per_example * 1e3, inputs.seconds_per_step * 1e3, inputs.computation.c_str());
+  text +=
+      formatted("Nodes        %d GPU%s", inputs.cluster.gpus_per_node, inputs.cluster.gpus_per_node == 1 ? "" : "s");
   if (inputs.cluster.gpus_per_node > 1)
     text += formatted(", %.4g GB/s from one to another", inputs.cluster.local_rate / 1e9);
   return text + formatted("; %.4g us between nodes\n", inputs.cluster.latencies.network * 1e6);

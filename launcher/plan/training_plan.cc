@@ -13,7 +13,8 @@ namespace {
 constexpr int64_t kMostGpus = 65536;
 
 int64_t batch_on(const PlanInputs& inputs, int64_t gpus) {
-  return inputs.global_batch > 0 ? inputs.global_batch : inputs.per_device_batch * gpus;
+  const int64_t batch = inputs.global_batch > 0 ? inputs.global_batch : inputs.per_device_batch * gpus;
+  return std::min(batch, std::max<int64_t>(1, inputs.workload.examples));
 }
 
 /// The most that one GPU computes: an example is not divided.

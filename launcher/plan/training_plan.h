@@ -25,6 +25,7 @@ struct PlanInputs {
   int64_t global_batch = 0;        // 0: per_device_batch x GPUs
   double seconds_per_example = 0;  // of computation on one GPU
   double seconds_per_step = 0;     // of computation besides, however few the examples
+  std::string computation;         // where these come from: "as measured"
   double bytes_per_element = 4;    // of gradients that travel
   double bucket_cap_bytes = 25 << 20;
   Cluster cluster;  // its node_rate is each fabric's

@@ -125,7 +125,7 @@ TEST(Prepare, OneClassAndUnknownTestLabelAreRefused) {
   const auto one_class = message_of<DataError>([&] { prepare(corpus.csv("a,1\nb,1\n")); });
   EXPECT_TRUE(contains(one_class, "all 2 train texts have the label \"1\"")) << one_class;
   const auto unknown = message_of<DataError>([&] { prepare(corpus.csv("a,1\nb,0\n", "c,1\nd,2\n")); });
-  EXPECT_TRUE(contains(unknown, "test.csv:2: the label \"2\" does not occur in train, whose labels are: 0, 1"))
+  EXPECT_TRUE(contains(unknown, "test.csv, line 3: the label \"2\" does not occur in train, whose labels are: 0, 1"))
       << unknown;
   EXPECT_THROW(prepare(corpus.csv("")), DataError);
   EXPECT_EQ(corpus.names(), "model test.csv train.csv");
@@ -242,6 +242,12 @@ TEST(Prepare, RepeatedLeakedEmptyCutAndInvalidTextsAreCountedAndSaid) {
   EXPECT_TRUE(any_contains(report.warnings, "are longer than 5 ids"));
   EXPECT_TRUE(any_contains(report.warnings, "are not valid UTF-8"));
   EXPECT_TRUE(any_contains(report.warnings, "The train classes are unbalanced: \"0\" has 4 texts, \"1\" has 2;"));
+}
+
+TEST(Prepare, LabelsThatDifferOnlyInSpacesAreWarnedOf) {
+  SmallCorpus corpus;
+  const auto warnings = prepare(corpus.csv("a,pos\nb, pos\nc,neg\nd,neg\n")).warnings;
+  EXPECT_TRUE(any_contains(warnings, "The labels \" pos\" and \"pos\" differ only in the spaces around them"));
 }
 
 TEST(Prepare, CleanDataGivesNoWarning) {

@@ -54,6 +54,11 @@ TEST_F(Csv, QuotedFieldsHoldCommasQuotesAndLineEnds) {
             (Rows{{"1", "a, \"b\"\r\nc"}, {"0", ""}}));
 }
 
+TEST_F(Csv, ColumnsSeparatedByOtherThanCommasAreSaidToBe) {
+  expect_error<ContractError>("a.csv", "text;label\ngood;1\n", "line 1: the columns look separated by semicolons");
+  expect_error<ContractError>("a.csv", "text\tlabel\ngood\t1\n", "separated by tabs, ");
+}
+
 TEST_F(Csv, ByteOrderMarkCrlfBlankLinesAndMissingLastLineEndAreFine) {
   EXPECT_EQ(rows("a.csv", "\xEF\xBB\xBFtext,label\r\n\r\ngood,1\r\n\r\nbad,0"), (Rows{{"1", "good"}, {"0", "bad"}}));
 }
@@ -62,9 +67,9 @@ TEST_F(Csv, QuoteInsideAnUnquotedFieldIsOrdinary) {
   EXPECT_EQ(rows("a.csv", "text,label\n5\" disk,1\n"), (Rows{{"1", "5\" disk"}}));
 }
 
-TEST_F(Csv, IdsCountRowsAndHashesAreOfTheBytes) {
+TEST_F(Csv, IdsNameTheLineAndHashesAreOfTheBytes) {
   const auto all = reviews("a.csv", "text,label\n\"x\ny\",1\nz,0\n");
-  EXPECT_EQ(all.at(1).id, "a.csv:2");
+  EXPECT_TRUE(all.at(1).id.ends_with("/a.csv, line 4")) << all.at(1).id;
   EXPECT_EQ(all.at(0).sha256, data::sha256_of("x\ny"));
 }
 

@@ -180,7 +180,62 @@ TEST_F(Commands, PredictReadsWindowsLineEnds) {
 
 TEST_F(Commands, PredictDoesNotTakeAFolderForAnEmptyFile) {
   expect_failure(lockstep("predict --model_name_or_path " + run_folder() + " --file " + world_->path("dataset")),
-                 kUsage, {"cannot be read"});
+                 kUsage, {"is a folder; name a file"});
+  expect_failure(lockstep("predict --model_name_or_path " + run_folder() + " --file /nowhere/texts.txt"), kUsage,
+                 {"--file /nowhere/texts.txt: cannot be read: No such file"});
+}
+
+TEST_F(Commands, PredictSaysWhichLabelsAreDoubtful) {
+  std::ofstream(world_->path("doubtful.txt")) << "a good film\n\na b\xFF film\n" << std::string(400, '!') << "\n";
+  const std::string base = "predict --model_name_or_path " + run_folder() + " --max_seq_length 48 ";
+  EXPECT_THAT(
+      lockstep(base + "--file " + world_->path("doubtful.txt")).output,
+      HasSubstr("of 4 texts, some were labelled although they are: 1 longer than 48 tokens, without their end, 1 "
+                "not valid UTF-8, the bad bytes as U+FFFD, 1 without a word"));
+  EXPECT_THAT(lockstep(base + "'a good film'").output, Not(HasSubstr("labelled although")));
+}
+
+TEST_F(Commands, EvaluateLooksAtItsOutputBeforeItsModel) {
+  const std::string nothing = "evaluate --model_name_or_path /none --dataset /none --output_file ";
+  expect_failure(lockstep(nothing + "/nowhere/x.json"), kStorage, {"/nowhere/x.json: there is no folder /nowhere"});
+  expect_failure(lockstep(nothing + run_folder()), kUsage, {"is a folder; name a file"});
+}
+
+TEST_F(Commands, ACheckpointIsNotTakenForAModel) {
+  const std::string folder = world_->path("saved");
+  ASSERT_EQ(lockstep(train_arguments("saved") + " --max_steps 1 --save_strategy steps").exit_code, 0);
+  const std::string checkpoint = folder + "/checkpoint-1";
+  const std::string words = checkpoint + " is a checkpoint; lockstep export " + checkpoint + " --output_dir DIR";
+  expect_failure(lockstep("predict --model_name_or_path " + checkpoint + " text"), kContract, {words});
+  expect_failure(lockstep("evaluate --model_name_or_path " + checkpoint + " --dataset " + world_->dataset_folder()),
+                 kContract, {words});
+}
+
+TEST_F(Commands, StartedByTorchrunTrainNamesItsOwnLauncher) {
+  expect_failure(tests::run("LOCAL_RANK=0 WORLD_SIZE=4 " + tests::environment("LOCKSTEP_BINARY") + " " +
+                            train_arguments("torchrun")),
+                 kUsage, {"started by torchrun", "lockstep launch -n 4 -- train ..."});
+  EXPECT_EQ(tests::run("LOCAL_RANK=0 WORLD_SIZE=4 " + tests::environment("LOCKSTEP_BINARY") + " launch -n 1 -- " +
+                       train_arguments("in_torchrun") + " --max_steps 1")
+                .exit_code,
+            0);
+}
+
+TEST_F(Commands, PrepareTakesTrainsNamesAndListsCountsByLabel) {
+  std::ofstream(world_->path("names.csv")) << "text,label\nfine,1\nbad,0\ngood,1\n";
+  const Outcome outcome =
+      lockstep("prepare --train_file " + world_->path("names.csv") + " --model_name_or_path " + world_->model_folder() +
+               " --output_dir " + world_->path("names") + " --max_seq_length 48 --overwrite_output_dir");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("3 examples (0: 1, 1: 2)"));
+}
+
+TEST_F(Commands, AFileIsNoOutputFolder) {
+  const std::string file = world_->path("a_file");
+  std::ofstream(file + ".csv") << "text,label\nfine,1\nbad,0\n";
+  const std::string prepare = "prepare --train_file " + file + ".csv --model " + world_->model_folder() + " --output ";
+  for (const char* below : {"", "/below"})
+    expect_failure(lockstep(prepare + file + ".csv" + below), kContract, {file + ".csv is a file", "name a folder"});
 }
 
 TEST_F(Commands, OutputThatCannotBeWrittenIsAFailure) {

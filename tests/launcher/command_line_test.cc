@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "launcher/errors.h"
+#include "launcher/foreign_options.h"
 #include "launcher/log.h"
 #include "launcher/train_options.h"
 #include "tests/support/process.h"
@@ -94,10 +95,106 @@ TEST(CommandLine, NumbersThatNoRunCanMeanAreRefused) {
                                       {"--learning_rate", "nan"},
                                       {"--dropout", "nan"},
                                       {"--eval_steps", "-4"},
+                                      {"--seed", "-1"},
+                                      {"--seed", "99999999999999999999"},
+                                      {"--save_steps", "1_0"},
+                                      {"--dropout", "1"},
+                                      {"--dropout", "-0.5"},
+                                      {"--adam_beta1", "1"},
+                                      {"--adam_beta2", "-0.1"},
+                                      {"--hang_timeout", "never"},
+                                      {"--hang_timeout", "0.5"},
                                       {"--max_eval_samples", "0"}}) {
     const std::string error = usage_error_of({option, value});
-    EXPECT_NE(error.find("must"), std::string::npos) << option << " " << value << ": " << error;
+    const std::string words = std::string(option) + ": found \"" + value + "\", expected ";
+    EXPECT_NE(error.find(words), std::string::npos) << option << " " << value << ": " << error;
   }
+}
+
+TEST(CommandLine, WhatWouldHaveBeenRightIsSaid) {
+  for (const auto& [option, value, words] :
+       {std::tuple{"--seed", "-1", "expected a whole number of at least 0"},
+        {"--seed", "99999999999999999999", "expected a whole number of at most 9223372036854775807"},
+        {"--threads", "5000", "expected a whole number of at most 4096"},
+        {"--threads", "few", "expected a whole number from 0 to 4096"},
+        {"--learning_rate", "fast", "expected a number of at least 0"},
+        {"--eval_strategy", "Epoch", "found \"Epoch\", expected one of no, epoch, steps"},
+        {"--hang_timeout", "never", "expected a number of at least 1, auto or off"},
+        {"--bf16=maybe", "", "--bf16: found \"maybe\", expected true or false"},
+        {"--max_train_samples", "0", "expected a whole number of at least 1, or -1: all"}}) {
+    const std::string error =
+        usage_error_of(*value == '\0' ? std::vector<std::string>{option} : std::vector<std::string>{option, value});
+    EXPECT_NE(error.find(words), std::string::npos) << option << " " << value << ": " << error;
+  }
+}
+
+TEST(CommandLine, AnEmptyValueIsNoNumberAndNoPath) {
+  TrainOptions options;
+  const auto app = make_train_app(options);
+  for (const CLI::Option* option : app->get_options()) {
+    if (option->get_expected_max() == 0 || option->check_name("--config")) continue;
+    const std::string name = "--" + option->get_lnames().front();
+    EXPECT_NE(usage_error_of({name, ""}).find(name + ": found \"\" (empty), expected "), std::string::npos) << name;
+    EXPECT_NE(usage_error_of({name + "="}).find(name + ": found \"\" (empty), expected "), std::string::npos) << name;
+  }
+}
+
+TEST(CommandLine, AMissingValueIsSaidToBe) {
+  auto arguments = kRequired;
+  arguments.emplace_back("--seed");
+  try {
+    parse_train_options(arguments, nullptr);
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("--seed: found nothing, expected a value"), std::string::npos)
+        << error.what();
+  }
+}
+
+TEST(CommandLine, FlagsTakeTheWordsTrueAndFalseAsTrainersDo) {
+  EXPECT_TRUE(parse({"--bf16", "True"}).bf16);
+  EXPECT_FALSE(parse({"--bf16", "false"}).bf16);
+  EXPECT_FALSE(parse({"--bf16=False"}).bf16);
+  EXPECT_EQ(parse({"--disable_tqdm", "TRUE", "--seed", "3"}).seed, 3u);
+  EXPECT_EQ(parse({"--output_dir", "true"}).output_dir, "true");
+}
+
+TEST(CommandLine, SettingsWithoutEffectAreRefused) {
+  EXPECT_NE(usage_error_of({"--save_steps", "5"}).find("--save_steps has no effect without --save_strategy steps"),
+            std::string::npos);
+  EXPECT_NE(usage_error_of({"--save-total-limit=2"}).find("--save_strategy steps"), std::string::npos);
+  EXPECT_NE(usage_error_of({"--eval_steps", "5"}).find("--eval_strategy steps"), std::string::npos);
+  EXPECT_NE(usage_error_of({"--metric_for_best_model", "f1"}).find("--eval_strategy epoch"), std::string::npos);
+  EXPECT_EQ(parse({"--save_steps", "5", "--save_strategy", "no"}).save_steps, 5) << "said, and meant";
+  EXPECT_EQ(parse({"--eval_steps", "5", "--evaluation_strategy", "steps"}).eval_steps, 5);
+}
+
+TEST(CommandLine, OptionsOfTrainerThatAreNotHereAreExplained) {
+  for (const auto& [option, words] : {std::pair{"--lr", "unknown option --lr: here --learning_rate"},
+                                      {"--fp16", "there is no fp16; --bf16"},
+                                      {"--warmup-ratio", "here --warmup_steps below 1"},
+                                      {"--report_to", "metrics.jsonl"},
+                                      {"--train_file", "lockstep prepare"}})
+    EXPECT_NE(usage_error_of({option, "1"}).find(words), std::string::npos) << usage_error_of({option, "1"});
+}
+
+TEST(CommandLine, WhatIsExplainedAsMissingIsNoOption) {
+  TrainOptions options;
+  const auto app = make_train_app(options);
+  for (const CLI::Option* option : app->get_options())
+    for (const std::string& name : option->get_lnames())
+      EXPECT_EQ(counterpart_of("train", name), "") << name;
+}
+
+TEST(CommandLine, AllThatIsMissingAndAllThatIsTooMuchIsNamedAtOnce) {
+  try {
+    parse_train_options({"now", "please"}, nullptr);
+    FAIL();
+  } catch (const UsageError& error) {
+    for (const char* part : {"--model_name_or_path", "--dataset", "stray word now", "stray word please"})
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+  }
+  EXPECT_NE(usage_error_of({"now"}).find("stray word now"), std::string::npos);
 }
 
 TEST(CommandLine, AMissingOptionIsNamed) {
@@ -163,11 +260,14 @@ TEST_F(ConfigFile, TablesAreRefusedHoweverDeep) {
 }
 
 TEST_F(ConfigFile, MistakesAreNamedWithTheirLine) {
-  for (const auto& [text, words] : {std::pair{"seed = 1\n\nseed = 2\n", "c.toml, line 3: the key seed stands twice"},
-                                    {"eval-steps = 1\neval_steps = 1\n", "line 2: the key eval_steps stands twice"},
-                                    {"output_dir = 'a\n", "line 1: a quote is not closed"},
-                                    {"seed = [1, 2]\n", "line 1: a list"},
-                                    {" = 1\n", "line 1: expected \"key = value\", found no key"}})
+  for (const auto& [text, words] :
+       {std::pair{"seed = 1\n\nseed = 2\n", "c.toml, line 3: the key seed stands twice"},
+        {"eval-steps = 1\neval_steps = 1\n", "line 2: the key eval_steps stands twice"},
+        {"output_dir = 'a\n", "line 1: a quote is not closed"},
+        {"seed = [1, 2]\n", "line 1: a list"},
+        {" = 1\n", "line 1: expected \"key = value\", found no key"},
+        {"learning_rate: 1e-4\n", "line 1: expected \"key = value\", found learning_rate: 1e-4"},
+        {"learning rate = 1\n", "line 1: expected \"key = value\", found learning rate"}})
     EXPECT_NE(usage_error_of({"--config", write(text)}).find(words), std::string::npos) << text;
 }
 
@@ -178,6 +278,22 @@ TEST_F(ConfigFile, QuotesCommentsAndKeysAloneAreRead) {
   EXPECT_EQ(options.output_dir, "a \"b\" # c");
   EXPECT_TRUE(options.bf16);
   EXPECT_EQ(options.seed, 7u);
+}
+
+TEST_F(ConfigFile, AnEmptyNumberIsRefusedAndAnEmptyTextIsNotGiven) {
+  for (const char* text : {"learning_rate =\n", "learning_rate = \"\"\n"})
+    EXPECT_NE(usage_error_of({"--config", write(text)}).find("--learning_rate: found \"\" (empty), expected a number"),
+              std::string::npos);
+  EXPECT_NE(usage_error_of({"--config", write("output_dir = ''\n")}).find("--output_dir: found"), std::string::npos);
+  EXPECT_NE(usage_error_of({"--config", write("bf16 =\n")}).find("expected true or false"), std::string::npos);
+  EXPECT_EQ(parse({"--config", write("allow_change = \"\"\n")}).allow_change, "");
+}
+
+TEST_F(ConfigFile, ASettingWithoutEffectMayStandBesideTheOneThatSaysSo) {
+  const std::string path = write("save_strategy = \"no\"\nsave_steps = 5\n");
+  EXPECT_EQ(parse({"--config", path}).save_steps, 5);
+  EXPECT_NE(usage_error_of({"--config", path, "--save_steps", "6"}).find("has no effect"), std::string::npos);
+  EXPECT_NE(usage_error_of({"--config", write("save_steps = 5\n")}).find("has no effect"), std::string::npos);
 }
 
 TEST_F(ConfigFile, AFileOfMoreThanAMegabyteIsRefused) {

@@ -50,16 +50,19 @@ TEST(LaunchOptions, EndAtTheTwoDashes) {
 }
 
 TEST(LaunchOptions, AMistakeIsExplained) {
-  const std::pair<Words, const char*> mistakes[] = {{{}, "nothing to launch"},
-                                                    {{"-n", "2", "--"}, "nothing to launch"},
-                                                    {{"-n", "2", "train"}, "-- is missing before train"},
-                                                    {{"-n", "0", "--", "train"}, "0 not in range"},
-                                                    {{"-n", "two", "--", "train"}, "two"},
-                                                    {{"--hosts", "", "--", "train"}, "--hosts"},
-                                                    {{"--host", "a:1", "--", "train"}, "did you mean --hosts?"},
-                                                    {{"--", "prepare"}, "lockstep prepare is one process"},
-                                                    {{"--", "launch"}, "lockstep launch is one process"},
-                                                    {{"--", "trian"}, "no such command: trian"}};
+  const std::pair<Words, const char*> mistakes[] = {
+      {{}, "nothing to launch"},
+      {{"-n", "2", "--"}, "nothing to launch"},
+      {{"-n", "2", "train"}, "-- is missing before train"},
+      {{"-n", "0", "--", "train"}, "found \"0\", expected a whole number from 1 to 65536"},
+      {{"-np", "2", "--", "train"}, "unknown option -np: here -n"},
+      {{"--nproc_per_node=2", "--", "train"}, "--nproc_per_node: here -n"},
+      {{"-n", "two", "--", "train"}, "two"},
+      {{"--hosts", "", "--", "train"}, "--hosts"},
+      {{"--host", "a:1", "--", "train"}, "did you mean --hosts?"},
+      {{"--", "prepare"}, "lockstep prepare is one process"},
+      {{"--", "launch"}, "lockstep launch is one process"},
+      {{"--", "trian"}, "no such command: trian"}};
   for (const auto& [arguments, words] : mistakes)
     EXPECT_THAT(message_of<UsageError>([&, a = arguments] { parse_launch_options(a); }), HasSubstr(words));
 }

@@ -146,6 +146,22 @@ PlanInputs inputs_for(const Words& arguments) {
   return inputs;
 }
 
+TEST(PlanText, SaysWhatItsComputationIsOf) {
+  const auto text = [](const Words& arguments) {
+    const PlanInputs inputs = inputs_for(arguments);
+    return plan_text(inputs, plan_training(inputs));
+  };
+  EXPECT_THAT(text({}), HasSubstr("estimated for 450 TFLOP/s, an H200 with --bf16\nNodes        8 GPUs,"));
+  EXPECT_THAT(text({"--step_ms", "50", "--gpus_per_node", "1"}), HasSubstr("; as measured\nNodes        1 GPU;"));
+}
+
+TEST(PlanRows, ABatchHasNoMoreThanAllExamples) {
+  const PlanInputs inputs = inputs_for({"--gpus", "4096", "--fabric", "8x400G"});
+  const PlanRow row = plan_row(inputs, inputs.fabrics[0], 4096);
+  EXPECT_EQ(row.batch, 25000);
+  EXPECT_EQ(row.steps_per_epoch, 1);
+}
+
 TEST(PlanOptions, AMeasuredStepIsDividedAmongItsExamples) {
   const PlanInputs inputs =
       inputs_for({"--step_ms", "10", "--per_device_train_batch_size", "16", "--overhead_ms", "2"});

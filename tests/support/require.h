@@ -8,7 +8,7 @@
 
 namespace lockstep::tests {
 
-/// True if LOCKSTEP_REQUIRE (a comma-separated list such as "imdb,transformers,mpi") names `what`.
+/// True if LOCKSTEP_REQUIRE (a comma-separated list such as "imdb,transformers,minilm") names `what`.
 inline bool is_required(const std::string& what) {
   const char* list = std::getenv("LOCKSTEP_REQUIRE");
   std::istringstream names(list ? list : "");
