@@ -11,6 +11,7 @@
 
 #include "model/distilbert_impl.h"
 #include "model/error.h"
+#include "model/flat_vector.h"
 #include "model/gpu_peak.h"
 #include "model/initialize.h"
 
@@ -43,8 +44,8 @@ at::Device made_current(at::Device device) {
 /// Embeddings are read row by row, and in fp32: the copy needs none of them.
 at::Tensor weights_for(const at::Tensor& parameters, const ParameterLayout& layout, Precision precision) {
   if (precision == Precision::kFloat32) return parameters;
-  return at::zeros({layout.find("distilbert.embeddings.LayerNorm.weight").offset},
-                   parameters.options().dtype(at::kBFloat16));
+  return flat_zeros(layout, layout.find("distilbert.embeddings.LayerNorm.weight").offset,
+                    parameters.options().dtype(at::kBFloat16));
 }
 
 template <class T>
@@ -109,8 +110,8 @@ DistilBert::Impl::Impl(DistilBertConfig given, const std::string& device_name, P
     : config(std::move(given)),
       layout(make_layout(config)),
       device(made_current(device_of(device_name))),
-      parameters(at::zeros({layout.size}, at::TensorOptions(device).dtype(at::kFloat))),
-      gradients(at::zeros_like(parameters)),
+      parameters(flat_zeros(layout, layout.size, at::TensorOptions(device).dtype(at::kFloat))),
+      gradients(flat_zeros(layout, layout.size, parameters.options())),
       weights(weights_for(parameters, layout, precision)),
       classifier(linear(parameters, "classifier")),
       pre_classifier(linear(parameters, "pre_classifier")),
