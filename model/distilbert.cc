@@ -35,9 +35,12 @@ Linear slice_of(const Linear& linear, int64_t begin, int64_t count) {
           linear.weight_gradient.narrow(0, begin, count), linear.bias_gradient.narrow(0, begin, count)};
 }
 
-/// Pinned memory, and whatever else names no device, then touches no other rank's GPU.
+/// Pinned memory, and whatever else names no device, then touches no other rank's GPU. And cuBLAS adds the parts of a
+/// product of bf16 that it has split in fp32, which LibTorch leaves to it unless it is told to.
 at::Device made_current(at::Device device) {
-  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).setDevice(device);
+  if (device.is_cpu()) return device;
+  c10::impl::VirtualGuardImpl(device.type()).setDevice(device);
+  at::globalContext().setAllowBF16ReductionCuBLAS(false);
   return device;
 }
 
