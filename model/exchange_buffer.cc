@@ -89,7 +89,7 @@ void ExchangeBuffer::store(int64_t begin, int64_t end) {
 void* ExchangeBuffer::load_word_rows(std::span<const int32_t> ids) {
   Impl& m = *impl_;
   check_ids(ids, m.word_gradient.size(0));
-  m.ids = indices_in(m.host_ids, ids).to(m.word_gradient.device());
+  m.ids = to_device(indices_in(m.host_ids, ids), m.word_gradient.device());
   const auto count = static_cast<int64_t>(ids.size()), dim = m.word_gradient.size(1);
   at::index_select_out(fit(m.rows, count, dim, m.word_gradient), m.word_gradient, 0, m.ids);
   if (!m.exchanged_rows.defined()) m.exchanged_rows = buffer_for(m.rows, form_);

@@ -13,7 +13,7 @@ constexpr DropoutPlace kPlace = {{.seed = 9, .step = 2, .layer = 3, .site = Drop
 TEST(DeviceOperations, DropTheSameElementsAsTheHost) {
   const std::vector<int64_t> ids = {3, 12'345'678'901, 4};
   const std::vector<int64_t> counters = {5, 1, 33};
-  const at::Tensor masks = mask_by_tensor_operations(ids, counters, kPlace, at::kCPU);
+  const at::Tensor masks = mask_by_tensor_operations(make_mask_counters(ids, counters, at::kCPU), kPlace);
   at::Tensor expected = at::ones({8 * (5 + 1 + 33)});
   auto* values = expected.mutable_data_ptr<float>();
   for (size_t i = 0; i < ids.size(); values += 8 * counters[i++])
@@ -23,6 +23,20 @@ TEST(DeviceOperations, DropTheSameElementsAsTheHost) {
 
 /// Attention's forward and backward on ragged sequences, on both ways: all queries, or each example's first.
 class AttentionWays : public testing::TestWithParam<std::tuple<double, bool>> {
+TEST(DeviceOperations, CountersOfOneSizeAreMadeOnce) {
+  const std::vector<int64_t> ids = {3, 12'345'678'901};
+  MaskCounterCache cache;
+  const MaskCounters& first = cache.get(ids, {5, 2}, at::kCPU);
+  const MaskCounters& other = cache.get(ids, {1, 1}, at::kCPU);
+  EXPECT_NE(&other, &first);
+  EXPECT_EQ(&cache.get(ids, {5, 2}, at::kCPU), &first);
+
+  const Examples kept = {{}, ids, &cache};
+  const Examples plain = {{}, ids};
+  for (const std::vector<int64_t>& sizes : {first.sizes, other.sizes})
+    EXPECT_TRUE(at::equal(masks_of(kept, sizes, kPlace, at::kCPU), masks_of(plain, sizes, kPlace, at::kCPU)));
+}
+
  protected:
   static constexpr int64_t kHeads = 3;
   static constexpr int64_t kHeadDim = 8;
