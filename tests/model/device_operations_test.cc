@@ -2,6 +2,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "model/adamw_update.h"
 #include "model/attention.h"
 
@@ -21,8 +23,6 @@ TEST(DeviceOperations, DropTheSameElementsAsTheHost) {
   EXPECT_TRUE(at::equal(masks, expected));
 }
 
-/// Attention's forward and backward on ragged sequences, on both ways: all queries, or each example's first.
-class AttentionWays : public testing::TestWithParam<std::tuple<double, bool>> {
 TEST(DeviceOperations, CountersOfOneSizeAreMadeOnce) {
   const std::vector<int64_t> ids = {3, 12'345'678'901};
   MaskCounterCache cache;
@@ -37,6 +37,8 @@ TEST(DeviceOperations, CountersOfOneSizeAreMadeOnce) {
     EXPECT_TRUE(at::equal(masks_of(kept, sizes, kPlace, at::kCPU), masks_of(plain, sizes, kPlace, at::kCPU)));
 }
 
+/// Attention's forward and backward on ragged sequences, on both ways: all queries, or each example's first.
+class AttentionWays : public testing::TestWithParam<std::tuple<double, bool>> {
  protected:
   static constexpr int64_t kHeads = 3;
   static constexpr int64_t kHeadDim = 8;
@@ -104,15 +106,9 @@ TEST_P(AttentionWays, AgreeInBFloat16) {
 INSTANTIATE_TEST_SUITE_P(RatesAndFirstQueriesOnly, AttentionWays,
                          testing::Combine(testing::Values(0.0, 0.3), testing::Bool()));
 
-TEST(DeviceOperations, UpdateAsTheHostDoes) {
-  const AdamWScalars scalars = {.clip = 0.5F,
-                                .keep = 0.99F,
-                                .first_weight = 0.1F,
-                                .second_decay = 0.999F,
-                                .second_weight = 0.001F,
-                                .root_correction = 0.0447F,
-                                .epsilon = 1e-8F,
-                                .step_size = 0.01F};
+class FusedAdamW : public testing::TestWithParam<AdamWStep> {};
+
+TEST_P(FusedAdamW, UpdatesAsTheHostDoes) {
   constexpr int64_t kCount = 70'001;  // more than two blocks, and a rest
   const auto make = [] {
     at::Tensor four = at::randn({4, kCount}, at::detail::createCPUGenerator(5));
@@ -122,10 +118,34 @@ TEST(DeviceOperations, UpdateAsTheHostDoes) {
   at::Tensor host = make();
   at::Tensor device = make();
   const auto row = [&](int64_t i) { return host[i].mutable_data_ptr<float>(); };
-  adamw_update_on_host(row(0), row(1), row(2), row(3), kCount, scalars);
-  adamw_update_on_device(device[0], device[1], device[2], device[3], scalars);
-  EXPECT_TRUE(at::allclose(host, device, 1e-6, 1e-6));  // the same operations; some ATen kernels fuse a multiply-add
+  adamw_update_on_host(row(0), row(1), row(2), row(3), kCount, scalars_of(GetParam()));
+  AdamWParts parts;  // two of each
+  for (const int64_t begin : {int64_t{0}, int64_t{1001}}) {
+    const int64_t size = begin == 0 ? 1001 : kCount - begin;
+    for (const auto& [list, i] :
+         {std::pair(&parts.p, 0), std::pair(&parts.g, 1), std::pair(&parts.m, 2), std::pair(&parts.v, 3)})
+      list->push_back(device[i].narrow(0, begin, size));
+  }
+  adamw_update_on_device(parts, GetParam());
+  // The same operations, some of them fused or with a scalar in double.
+  EXPECT_TRUE(at::allclose(host, device, 1e-6, 1e-6));
 }
+
+// Weight decay, clipping and a large epsilon show in a step each; the bias corrections in the first and a late one.
+constexpr AdamWStep kStep = {.learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
+AdamWStep changed(const std::function<void(AdamWStep&)>& change) {
+  AdamWStep step = kStep;
+  change(step);
+  return step;
+}
+INSTANTIATE_TEST_SUITE_P(OneSettingAtATime, FusedAdamW,
+                         testing::Values(kStep, changed([](AdamWStep& s) { s.weight_decay = 0.5; }),
+                                         changed([](AdamWStep& s) { s.clip = 0.3; }),
+                                         changed([](AdamWStep& s) { s.epsilon = 0.1; }),
+                                         changed([](AdamWStep& s) { s.number = 30'000; }), changed([](AdamWStep& s) {
+                                           s.beta1 = 0.5;
+                                           s.beta2 = 0.95;
+                                         })));
 
 TEST(SquareSum, IsTheSumInDouble) {
   const at::Tensor values = at::randn({70'001}, at::detail::createCPUGenerator(6));
