@@ -1,5 +1,7 @@
 #include <functional>
+#include <future>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include "dist/backoff.h"
@@ -23,8 +25,15 @@ struct Marks {
 
 class NcclCommunicator final : public Communicator {
  public:
-  NcclCommunicator(std::shared_ptr<NcclLibrary> library, ControlPlane& control, const NcclOptions& options);
-  ~NcclCommunicator() override { NcclCommunicator::abort(kAbortExitCode, kAbortDeadlineSeconds); }
+  NcclCommunicator(std::shared_ptr<NcclLibrary> library, ControlPlane& control, const NcclOptions& options,
+                   double end_seconds);
+  ~NcclCommunicator() override {
+    if (comm_ != nullptr && started_ == 0 && !failed_) {
+      end();
+    } else {
+      NcclCommunicator::abort(kAbortExitCode, kAbortDeadlineSeconds);
+    }
+  }
   int rank() const override { return control_.rank(); }
   int world_size() const override { return control_.world_size(); }
 
@@ -55,17 +64,19 @@ class NcclCommunicator final : public Communicator {
 
  private:
   struct Unjoined {};
-  NcclCommunicator(Unjoined, std::shared_ptr<NcclLibrary> library, ControlPlane& control, const NcclOptions& options)
-      : library_(std::move(library)), control_(control), options_(options) {}
+  NcclCommunicator(Unjoined, std::shared_ptr<NcclLibrary> library, ControlPlane& control, const NcclOptions& options,
+                   double end_seconds)
+      : library_(std::move(library)), control_(control), options_(options), end_seconds_(end_seconds) {}
 
   void join();
+  void end() noexcept;
   void start(void* values, size_t count, NcclLibrary::Number type);
   const Marks& next_marks();
   Handle new_event();
   double seconds_between(const Handle& from, const Handle& to);
 
-  [[noreturn]] void fail(const std::string& call, const std::string& reason) const;
-  void require(const Status& status, const char* call) const;
+  [[noreturn]] void fail(const std::string& call, const std::string& reason);
+  void require(const Status& status, const char* call);
   void require_usable() const;
   /// Polls until it is done, fails, or NCCL reports an error of its own threads or peers.
   void poll(const char* call, const std::function<Status()>& status);
@@ -73,6 +84,8 @@ class NcclCommunicator final : public Communicator {
   std::shared_ptr<NcclLibrary> library_;
   ControlPlane& control_;
   NcclOptions options_;
+  double end_seconds_;
+  bool failed_ = false;
   void* comm_ = nullptr;
   Handle stream_;
   std::vector<Marks> marks_;  // reused in every step
@@ -81,8 +94,8 @@ class NcclCommunicator final : public Communicator {
 
 // Delegates, so that the destructor gives the NCCL communicator up if joining the others fails.
 NcclCommunicator::NcclCommunicator(std::shared_ptr<NcclLibrary> library, ControlPlane& control,
-                                   const NcclOptions& options)
-    : NcclCommunicator(Unjoined{}, std::move(library), control, options) {
+                                   const NcclOptions& options, double end_seconds)
+    : NcclCommunicator(Unjoined{}, std::move(library), control, options, end_seconds) {
   require(library_->set_device(options_.device), "cudaSetDevice");
   void* stream = nullptr;
   require(library_->create_stream(&stream), "cudaStreamCreateWithFlags");
@@ -97,6 +110,25 @@ void NcclCommunicator::join() {
   const Status status = library_->join(&comm_, world_size(), id.data(), rank());
   require(status, "ncclCommInitRankConfig");
   poll("ncclCommInitRankConfig", [&] { return library_->async_error(comm_); });
+}
+
+// An end that hangs touches nobody's values: it may stay behind, with the handles that it may still look at, until the
+// process ends with the exit code of its run.
+void NcclCommunicator::end() noexcept {
+  std::promise<void> promise;
+  const std::future<void> ended = promise.get_future();
+  std::thread ending([library = library_, device = options_.device, comm = std::exchange(comm_, nullptr),
+                      promise = std::move(promise)]() mutable {
+    library->set_device(device);
+    library->abort(comm);
+    promise.set_value();
+  });
+  if (ended.wait_for(std::chrono::duration<double>(end_seconds_)) == std::future_status::ready) return ending.join();
+  ending.detach();
+  for (Marks& marks : marks_)
+    for (Handle* const event : {&marks.produced, &marks.begin, &marks.end})
+      static_cast<void>(event->release());
+  static_cast<void>(stream_.release());
 }
 
 void NcclCommunicator::start(void* values, size_t count, NcclLibrary::Number type) {
@@ -161,11 +193,12 @@ void NcclCommunicator::poll(const char* call, const std::function<Status()>& sta
   }
 }
 
-void NcclCommunicator::fail(const std::string& call, const std::string& reason) const {
+void NcclCommunicator::fail(const std::string& call, const std::string& reason) {
+  failed_ = true;
   throw CommunicationError(call + " failed on rank " + std::to_string(rank()) + ": " + reason);
 }
 
-void NcclCommunicator::require(const Status& status, const char* call) const {
+void NcclCommunicator::require(const Status& status, const char* call) {
   if (status.kind == Status::kFailed) fail(call, status.message);
 }
 
@@ -176,8 +209,8 @@ void NcclCommunicator::require_usable() const {
 }  // namespace
 
 std::unique_ptr<Communicator> make_nccl_communicator_over(std::shared_ptr<NcclLibrary> library, ControlPlane& control,
-                                                          const NcclOptions& options) {
-  return std::make_unique<NcclCommunicator>(std::move(library), control, options);
+                                                          const NcclOptions& options, double end_seconds) {
+  return std::make_unique<NcclCommunicator>(std::move(library), control, options, end_seconds);
 }
 
 }  // namespace lockstep::dist

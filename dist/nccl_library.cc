@@ -5,6 +5,8 @@
 
 #include <cstring>
 
+#include "dist/nccl_environment.h"
+
 namespace lockstep::dist {
 namespace {
 
@@ -96,6 +98,7 @@ class LinkedNcclLibrary final : public NcclLibrary {
 }  // namespace
 
 std::unique_ptr<Communicator> make_nccl_communicator(ControlPlane& control, const NcclOptions& options) {
+  keep_sums_in_one_order();
   return make_nccl_communicator_over(std::make_shared<LinkedNcclLibrary>(), control, options);
 }
 

@@ -43,8 +43,13 @@ class NcclLibrary {
   virtual Status abort(void* comm) = 0;  // may hang; `comm` is gone
 };
 
-/// make_nccl_communicator() over another library.
+/// How long an orderly end may take: it frees memory of all GPUs of a host at once.
+inline constexpr double kOrderlyEndSeconds = 30;
+
+/// make_nccl_communicator() over another library. `end_seconds`: then an end in which nothing is pending and nothing
+/// failed is left to the process's own, so that the run keeps its exit code.
 std::unique_ptr<Communicator> make_nccl_communicator_over(std::shared_ptr<NcclLibrary> library, ControlPlane& control,
-                                                          const NcclOptions& options);
+                                                          const NcclOptions& options,
+                                                          double end_seconds = kOrderlyEndSeconds);
 
 }  // namespace lockstep::dist

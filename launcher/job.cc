@@ -1,10 +1,12 @@
 #include "launcher/job.h"
 
 #include <csignal>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "dist/exit_deadline.h"
 #include "dist/noted.h"
 #include "launcher/checkpoint/failpoint.h"
 #include "launcher/errors.h"
@@ -83,6 +85,15 @@ int outcome_of(const std::function<int(Job&)>& body, Job& job) {
   dist::MpiEnvironment::abort_job(problem.exit_code);
 }
 
+/// What is left are the ends of libraries, CUDA's among them: one that hangs keeps neither a job that is done nor its
+/// exit code. Never destroyed, for those ends come last.
+void end_in_time(int exit_code) {
+  constexpr double kSeconds = 30;
+  std::fflush(nullptr);
+  static const auto* const deadline = new dist::ExitDeadline(exit_code, kSeconds);
+  static_cast<void>(deadline);
+}
+
 }  // namespace
 
 int run_job(const std::function<int(Job&)>& body) {
@@ -104,6 +115,7 @@ int run_job(const std::function<int(Job&)>& body) {
     failpoint("before-finalize");
     environment->finalize();
     failpoint("finalized");
+    end_in_time(exit_code);
     return exit_code;
   } catch (const std::exception& error) {
     end_alone(error, environment ? &*environment : nullptr);

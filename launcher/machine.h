@@ -19,7 +19,12 @@ struct ThreadPlan {
 /// to some.
 ThreadPlan plan_threads(int threads_wanted, int ranks_on_host);
 
-/// "cpu" or "cuda:N", N the local rank. Throws SettingsError if GPUs are wanted and this host has fewer than ranks.
+/// Whether this machine's driver has a GPU that CUDA does not show, and nobody hid it by `cuda_visible_devices` (null:
+/// not set): the driver is older than this build's CUDA, or its libraries are not here.
+bool is_gpu_out_of_reach(int cuda_devices, bool driver_has_one, const char* cuda_visible_devices);
+
+/// "cpu" or "cuda:N", N the local rank. Throws SettingsError if GPUs are wanted and this host has fewer than ranks,
+/// and, rather than train on the CPU unasked, for "auto" where one is out of reach.
 std::string choose_device(const std::string& wanted, const dist::MpiEnvironment& environment);
 
 /// Throws SettingsError if `device` is a GPU without bf16; a CPU without its instructions is slow, but right.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "model/vectorize.h"
@@ -47,6 +48,18 @@ LOCKSTEP_FOR_EACH_ISA void update_block(float* __restrict p, float* __restrict g
 
 }  // namespace
 
+AdamWScalars scalars_of(const AdamWStep& step) {
+  const auto t = static_cast<double>(step.number);
+  return {.clip = static_cast<float>(step.clip),
+          .keep = static_cast<float>(1 - step.learning_rate * step.weight_decay),
+          .first_weight = static_cast<float>(1 - step.beta1),
+          .second_decay = static_cast<float>(step.beta2),
+          .second_weight = static_cast<float>(1 - step.beta2),
+          .root_correction = static_cast<float>(std::sqrt(1 - std::pow(step.beta2, t))),
+          .epsilon = static_cast<float>(step.epsilon),
+          .step_size = static_cast<float>(step.learning_rate / (1 - std::pow(step.beta1, t)))};
+}
+
 double square_sum_on_host(const float* values, int64_t count) {
   std::vector<double> sums(static_cast<size_t>((count + kBlock - 1) / kBlock));
 #pragma omp parallel for
@@ -64,13 +77,16 @@ void adamw_update_on_host(float* p, float* g, float* m, float* v, int64_t count,
     update_block(p + i, g + i, m + i, v + i, std::min(kBlock, count - i), scalars);
 }
 
-void adamw_update_on_device(at::Tensor p, at::Tensor g, at::Tensor m, at::Tensor v, const AdamWScalars& scalars) {
-  g.mul_(scalars.clip);
-  p.mul_(scalars.keep);
-  m.lerp_(g, scalars.first_weight);
-  v.mul_(scalars.second_decay).addcmul_(g, g, scalars.second_weight);
-  p.addcdiv_(m, v.sqrt().div_(scalars.root_correction).add_(scalars.epsilon), -scalars.step_size);
-  g.zero_();
+void adamw_update_on_device(const AdamWParts& parts, const AdamWStep& step) {
+  if (parts.p.empty()) return;
+  const at::TensorOptions options = parts.p[0].options();
+  const auto number = at::full({}, static_cast<double>(step.number), options);  // filled there: no copy from the host
+  const std::vector<at::Tensor> numbers(parts.p.size(), number);
+  std::optional<at::Tensor> divisor;
+  if (step.clip != 1) divisor = at::full({}, 1 / step.clip, options);
+  at::_fused_adamw_(parts.p, parts.g, parts.m, parts.v, {}, numbers, step.learning_rate, step.beta1, step.beta2,
+                    step.weight_decay, step.epsilon, /*amsgrad=*/false, /*maximize=*/false, divisor);
+  at::_foreach_zero_(parts.g);
 }
 
 }  // namespace lockstep::model

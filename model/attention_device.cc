@@ -47,7 +47,7 @@ std::vector<at::Tensor> Attention::masks_on_device(const AttentionRows& rows, co
   std::vector<int64_t> counters;
   for (int64_t i = 0; i < rows.tokens.count(); ++i)
     counters.push_back(heads_ * rows.tokens.length(i) * row_stride(rows.tokens.length(i)) / kDrawsPerCounter);
-  const at::Tensor all = mask_by_tensor_operations(rows.tokens.ids, counters, place, device);
+  const at::Tensor all = masks_of(rows.tokens, counters, place, device);
   int64_t start = 0;
   for (int64_t i = 0; i < rows.tokens.count(); ++i) {
     const int64_t length = rows.tokens.length(i);

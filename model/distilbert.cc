@@ -11,6 +11,7 @@
 
 #include "model/distilbert_impl.h"
 #include "model/error.h"
+#include "model/flat_vector.h"
 #include "model/gpu_peak.h"
 #include "model/initialize.h"
 
@@ -34,22 +35,20 @@ Linear slice_of(const Linear& linear, int64_t begin, int64_t count) {
           linear.weight_gradient.narrow(0, begin, count), linear.bias_gradient.narrow(0, begin, count)};
 }
 
-/// Pinned memory, and whatever else names no device, then touches no other rank's GPU.
+/// Pinned memory, and whatever else names no device, then touches no other rank's GPU. And cuBLAS adds the parts of a
+/// product of bf16 that it has split in fp32, which LibTorch leaves to it unless it is told to.
 at::Device made_current(at::Device device) {
-  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).setDevice(device);
+  if (device.is_cpu()) return device;
+  c10::impl::VirtualGuardImpl(device.type()).setDevice(device);
+  at::globalContext().setAllowBF16ReductionCuBLAS(false);
   return device;
 }
 
 /// Embeddings are read row by row, and in fp32: the copy needs none of them.
 at::Tensor weights_for(const at::Tensor& parameters, const ParameterLayout& layout, Precision precision) {
   if (precision == Precision::kFloat32) return parameters;
-  return at::zeros({layout.find("distilbert.embeddings.LayerNorm.weight").offset},
-                   parameters.options().dtype(at::kBFloat16));
-}
-
-template <class T>
-at::Tensor on_device(const std::vector<T>& values, at::Device device) {
-  return at::tensor(at::ArrayRef<T>(values), at::kLong).to(device);
+  return flat_zeros(layout, layout.find("distilbert.embeddings.LayerNorm.weight").offset,
+                    parameters.options().dtype(at::kBFloat16));
 }
 
 void require(bool fact, const std::string& complaint) {
@@ -109,8 +108,8 @@ DistilBert::Impl::Impl(DistilBertConfig given, const std::string& device_name, P
     : config(std::move(given)),
       layout(make_layout(config)),
       device(made_current(device_of(device_name))),
-      parameters(at::zeros({layout.size}, at::TensorOptions(device).dtype(at::kFloat))),
-      gradients(at::zeros_like(parameters)),
+      parameters(flat_zeros(layout, layout.size, at::TensorOptions(device).dtype(at::kFloat))),
+      gradients(flat_zeros(layout, layout.size, parameters.options())),
       weights(weights_for(parameters, layout, precision)),
       classifier(linear(parameters, "classifier")),
       pre_classifier(linear(parameters, "pre_classifier")),
@@ -171,17 +170,21 @@ Layer DistilBert::Impl::layer(int64_t index) const {
 Batch DistilBert::Impl::upload(const PackedInput& input, std::vector<int32_t>& head_offsets) const {
   head_offsets.resize(input.offsets.size());
   std::iota(head_offsets.begin(), head_offsets.end(), 0);
-  std::vector<int64_t> positions;
-  positions.reserve(input.ids.size());
+  const auto tokens = static_cast<int64_t>(input.ids.size());
+  const at::Tensor host = at::empty({2 * tokens + input.examples()}, at::kLong);  // all three, in one copy
+  auto* next = std::ranges::copy(input.ids, host.mutable_data_ptr<int64_t>()).out;
   for (int64_t i = 0; i < input.examples(); ++i)
     for (int64_t t = 0; t < input.offsets[i + 1] - input.offsets[i]; ++t)
-      positions.push_back(t);
-  const std::vector<int64_t> first_rows(input.offsets.begin(), input.offsets.end() - 1);
-  return {{input.offsets, input.example_ids},
-          {head_offsets, input.example_ids},
-          on_device(std::vector<int64_t>(input.ids.begin(), input.ids.end()), device),
-          on_device(positions, device),
-          on_device(first_rows, device)};
+      *next++ = t;
+  std::ranges::copy(input.offsets.first(input.offsets.size() - 1), next);
+  const at::Tensor all = to_device(host, device);
+  auto counters = std::make_unique<MaskCounterCache>();
+  return {{input.offsets, input.example_ids, counters.get()},
+          {head_offsets, input.example_ids, counters.get()},
+          all.narrow(0, 0, tokens),
+          all.narrow(0, tokens, tokens),
+          all.narrow(0, 2 * tokens, input.examples()),
+          std::move(counters)};
 }
 
 at::Tensor DistilBert::Impl::forward(const Batch& batch, const DropoutRun& run) {
@@ -194,7 +197,7 @@ at::Tensor DistilBert::Impl::forward(const Batch& batch, const DropoutRun& run) 
 void DistilBert::Impl::backward(const Batch& batch, const DropoutRun& run, const at::Tensor& logits_gradient,
                                 const GradientFrontier& frontier) {
   if (frontier) frontier(0);
-  head_backward(batch, run, logits_gradient.to(device));
+  head_backward(batch, run, to_device(logits_gradient, device));
   if (frontier) frontier(layout.find("pre_classifier.bias").offset + config.dim);
   for (size_t i = layers.size(); i-- > 0;) {
     layer_backward(i, i == 0 ? embeddings() : states[i - 1].output, batch, run);

@@ -33,8 +33,9 @@ struct LayerState {
 /// One packed batch on the device.
 struct Batch {
   Examples examples;
-  Examples heads;                         // the same examples, one row each
-  at::Tensor ids, positions, first_rows;  // [T], [T], [examples]; int64
+  Examples heads;                              // the same examples, one row each
+  at::Tensor ids, positions, first_rows;       // [T], [T], [examples]; int64
+  std::unique_ptr<MaskCounterCache> counters;  // of both
 };
 
 /// Dropout of one step; off for evaluation.

@@ -7,18 +7,29 @@
 #include <string>
 
 #include "model/distilbert_impl.h"
+#include "model/flat_vector.h"
 
 namespace lockstep::model {
 namespace {
 
+bool has_form(const at::Tensor& values, ExchangeForm form) {
+  return !form.bfloat16 && (!form.on_host || values.is_cpu());
+}
+
+at::TensorOptions options_in_form(const at::Tensor& values, ExchangeForm form) {
+  const bool to_host = form.on_host && !values.is_cpu();
+  return values.options()
+      .dtype(form.bfloat16 ? at::kBFloat16 : at::kFloat)
+      .device(to_host ? at::Device(at::kCPU) : values.device())
+      .pinned_memory(to_host);
+}
+
 /// `values` themselves where they have the form, or else room for as many in that form.
 at::Tensor buffer_for(const at::Tensor& values, ExchangeForm form) {
-  const bool to_host = form.on_host && !values.is_cpu();
-  if (!form.bfloat16 && !to_host) return values;
-  return at::empty(values.sizes(), values.options()
-                                       .dtype(form.bfloat16 ? at::kBFloat16 : at::kFloat)
-                                       .device(to_host ? at::Device(at::kCPU) : values.device())
-                                       .pinned_memory(to_host));
+  return has_form(values, form) ? values : at::empty(values.sizes(), options_in_form(values, form));
+}
+at::Tensor flat_buffer_for(const at::Tensor& gradients, const ParameterLayout& layout, ExchangeForm form) {
+  return has_form(gradients, form) ? gradients : flat_zeros(layout, layout.size, options_in_form(gradients, form));
 }
 
 void copy_numbers(const at::Tensor& from, at::Tensor to) {
@@ -53,7 +64,7 @@ struct ExchangeBuffer::Impl {
 ExchangeBuffer::ExchangeBuffer(DistilBert& model, ExchangeForm form)
     : form_(form),
       impl_(std::make_unique<Impl>(Impl{model.impl_->gradients,
-                                        buffer_for(model.impl_->gradients, form),
+                                        flat_buffer_for(model.impl_->gradients, model.layout(), form),
                                         model.impl_->word_gradient,
                                         {},
                                         {},
@@ -78,7 +89,7 @@ void ExchangeBuffer::store(int64_t begin, int64_t end) {
 void* ExchangeBuffer::load_word_rows(std::span<const int32_t> ids) {
   Impl& m = *impl_;
   check_ids(ids, m.word_gradient.size(0));
-  m.ids = indices_in(m.host_ids, ids).to(m.word_gradient.device());
+  m.ids = to_device(indices_in(m.host_ids, ids), m.word_gradient.device());
   const auto count = static_cast<int64_t>(ids.size()), dim = m.word_gradient.size(1);
   at::index_select_out(fit(m.rows, count, dim, m.word_gradient), m.word_gradient, 0, m.ids);
   if (!m.exchanged_rows.defined()) m.exchanged_rows = buffer_for(m.rows, form_);

@@ -14,8 +14,8 @@ struct Peak {
 };
 /// fp32 without TF32, which LibTorch does not use unless it is told to. The first entry that fits counts.
 constexpr Peak kPeaks[] = {
-    {"H200", 989, 67},   {"H100 PCIe", 756, 51}, {"H100", 989, 67},  {"A100", 312, 19.5},
-    {"L40S", 362, 91.6}, {"L4", 121, 30.3},      {"A10", 125, 31.2},
+    {"H200 NVL", 835, 60}, {"H200", 989, 67},   {"H100 NVL", 835, 60}, {"H100 PCIe", 756, 51}, {"H100", 989, 67},
+    {"A100", 312, 19.5},   {"L40S", 362, 91.6}, {"L4", 121, 30.3},     {"A10", 125, 31.2},
 };
 
 /// Whole words only: an L40 is no L4.

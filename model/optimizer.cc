@@ -1,13 +1,16 @@
 #include "model/optimizer.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
+#include <array>
 #include <cmath>
 #include <stdexcept>
 #include <vector>
 
 #include "model/adamw_update.h"
 #include "model/distilbert_impl.h"
+#include "model/flat_vector.h"
 
 namespace lockstep::model {
 namespace {
@@ -29,17 +32,10 @@ std::vector<Run> runs_of(const ParameterLayout& layout, bool any_decay) {
   return runs;
 }
 
-void require_fitting(int64_t begin, size_t size, int64_t elements) {
-  if (begin < 0 || begin + static_cast<int64_t>(size) > elements)
-    throw std::invalid_argument("get_state: elements beyond the model's");
-}
+using Three = std::array<at::Tensor, 3>;  // parameters, m and v
 
 at::Tensor on_host(std::span<const float> values) {
   return at::from_blob(const_cast<float*>(values.data()), {std::ssize(values)}, at::kFloat);
-}
-
-void copy_to_host(const at::Tensor& flat, int64_t begin, std::span<float> out) {
-  on_host(out).copy_(flat.narrow(0, begin, std::ssize(out)));
 }
 
 }  // namespace
@@ -49,41 +45,77 @@ struct AdamW::Impl {
       : model(*trained.impl_),
         options(given),
         runs(runs_of(model.layout, options.weight_decay != 0)),
-        m(at::zeros_like(model.parameters)),
-        v(at::zeros_like(model.parameters)) {}
+        m(flat_zeros(model.layout, model.layout.size, model.parameters.options())),
+        v(flat_zeros(model.layout, model.layout.size, model.parameters.options())) {
+    if (model.device.is_cpu()) return;
+    for (const Run& run : runs) {
+      AdamWParts& parts = run.decay ? decayed : others;
+      parts.p.push_back(part(model.parameters, run));
+      parts.g.push_back(part(model.gradients, run));
+      parts.m.push_back(part(m, run));
+      parts.v.push_back(part(v, run));
+    }
+  }
+
+  static at::Tensor part(const at::Tensor& flat, const Run& run) { return flat.narrow(0, run.begin, run.size); }
 
   double gradient_norm() const {
     if (model.device.is_cpu())
       return std::sqrt(square_sum_on_host(model.gradients.const_data_ptr<float>(), model.layout.size));
-    return at::linalg_vector_norm(model.gradients, 2, std::nullopt, false, at::kDouble).item<double>();
+    // Widens each element where it is read; linalg_vector_norm would first make a copy of all of them in double.
+    return at::_foreach_norm({model.gradients}, 2, at::kDouble)[0].item<double>();
   }
 
-  AdamWScalars scalars(double learning_rate, double norm) const {
-    const auto t = static_cast<double>(steps);
-    AdamWScalars s;
-    if (options.max_grad_norm > 0) s.clip = static_cast<float>(std::min(1.0, options.max_grad_norm / (norm + 1e-6)));
-    s.first_weight = static_cast<float>(1 - options.beta1);
-    s.second_decay = static_cast<float>(options.beta2);
-    s.second_weight = static_cast<float>(1 - options.beta2);
-    s.root_correction = static_cast<float>(std::sqrt(1 - std::pow(options.beta2, t)));
-    s.epsilon = static_cast<float>(options.epsilon);
-    s.step_size = static_cast<float>(learning_rate / (1 - std::pow(options.beta1, t)));
-    return s;
+  AdamWStep step_of(double learning_rate, double norm) const {
+    AdamWStep step = {.learning_rate = learning_rate,
+                      .weight_decay = options.weight_decay,
+                      .beta1 = options.beta1,
+                      .beta2 = options.beta2,
+                      .epsilon = options.epsilon,
+                      .number = steps};
+    if (options.max_grad_norm > 0) step.clip = std::min(1.0, options.max_grad_norm / (norm + 1e-6));
+    return step;
   }
 
-  void update(const Run& run, AdamWScalars s, double learning_rate) {
-    if (run.decay) s.keep = static_cast<float>(1 - learning_rate * options.weight_decay);
-    const auto part = [&](const at::Tensor& flat) { return flat.narrow(0, run.begin, run.size); };
-    const at::Tensor p = part(model.parameters), g = part(model.gradients), m_part = part(m), v_part = part(v);
-    if (!model.device.is_cpu()) return adamw_update_on_device(p, g, m_part, v_part, s);
-    adamw_update_on_host(p.mutable_data_ptr<float>(), g.mutable_data_ptr<float>(), m_part.mutable_data_ptr<float>(),
-                         v_part.mutable_data_ptr<float>(), run.size, s);
+  void update(const AdamWStep& step) {
+    AdamWStep without_decay = step;
+    without_decay.weight_decay = 0;
+    if (!model.device.is_cpu()) {
+      adamw_update_on_device(decayed, step);
+      return adamw_update_on_device(others, without_decay);
+    }
+    const auto first = [](const at::Tensor& flat, const Run& run) {
+      return flat.mutable_data_ptr<float>() + run.begin;
+    };
+    for (const Run& run : runs)
+      adamw_update_on_host(first(model.parameters, run), first(model.gradients, run), first(m, run), first(v, run),
+                           run.size, scalars_of(run.decay ? step : without_decay));
+  }
+
+  /// Elements [begin, begin + size) of all three.
+  Three part_of_state(int64_t begin, int64_t size) const {
+    return {model.parameters.narrow(0, begin, size), m.narrow(0, begin, size), v.narrow(0, begin, size)};
+  }
+
+  /// `state`, from a GPU, in pinned memory, which stays: the three copies are queued, and waited for once.
+  Three staged(const Three& state) {
+    const int64_t size = state[0].numel();
+    if (!staging.defined() || staging.size(1) < size)
+      staging = at::empty({3, size}, at::TensorOptions(at::kFloat).pinned_memory(true));
+    Three copies;
+    for (int64_t i = 0; i < 3; ++i)
+      copies[i] = staging[i].narrow(0, 0, size).copy_(state[i], /*non_blocking=*/true);
+    const c10::impl::VirtualGuardImpl devices(model.device.type());
+    devices.synchronizeStream(devices.getStream(model.device));
+    return copies;
   }
 
   DistilBert::Impl& model;
   AdamWOptions options;
   std::vector<Run> runs;
   at::Tensor m, v;
+  AdamWParts decayed, others;  // on a device: the runs
+  at::Tensor staging;          // pinned, [3, elements]
   int64_t steps = 0;
 };
 
@@ -97,9 +129,7 @@ double AdamW::step(double learning_rate) {
     return norm;
   }
   ++impl_->steps;
-  const AdamWScalars scalars = impl_->scalars(learning_rate, norm);
-  for (const Run& run : impl_->runs)
-    impl_->update(run, scalars, learning_rate);
+  impl_->update(impl_->step_of(learning_rate, norm));
   impl_->model.refresh_weights();
   return norm;
 }
@@ -113,12 +143,14 @@ int64_t AdamW::steps() const {
 }
 
 void AdamW::get_state(int64_t begin, std::span<float> parameters, std::span<float> m, std::span<float> v) const {
-  require_fitting(begin, parameters.size(), impl_->model.layout.size);
-  require_fitting(begin, m.size(), impl_->model.layout.size);
-  require_fitting(begin, v.size(), impl_->model.layout.size);
-  copy_to_host(impl_->model.parameters, begin, parameters);
-  copy_to_host(impl_->m, begin, m);
-  copy_to_host(impl_->v, begin, v);
+  const int64_t size = std::ssize(parameters);
+  if (begin < 0 || begin + size > impl_->model.layout.size || std::ssize(m) != size || std::ssize(v) != size)
+    throw std::invalid_argument("get_state: elements beyond the model's, or spans of several sizes");
+  Three state = impl_->part_of_state(begin, size);
+  if (!impl_->model.device.is_cpu()) state = impl_->staged(state);
+  on_host(parameters).copy_(state[0]);
+  on_host(m).copy_(state[1]);
+  on_host(v).copy_(state[2]);
 }
 
 void AdamW::set_moments(std::span<const float> m, std::span<const float> v, int64_t steps) {

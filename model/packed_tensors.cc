@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "model/philox.h"
@@ -11,10 +12,6 @@ namespace lockstep::model {
 namespace {
 
 constexpr int64_t kLowHalf = 0xFFFFFFFF;
-
-at::Tensor host_tensor(std::vector<int64_t>& values) {
-  return at::from_blob(values.data(), {static_cast<int64_t>(values.size())}, at::kLong);
-}
 
 /// (x >> 32) of a product of two 32-bit words: 64-bit arithmetic wraps, the shift's sign bits are masked away.
 at::Tensor high_half(const at::Tensor& x) {
@@ -54,7 +51,7 @@ void drop_rows_on_device(const at::Tensor& rows, const Examples& examples, const
   std::vector<int64_t> counters;
   for (int64_t i = 0; i < examples.count(); ++i)
     counters.push_back((examples.length(i) * columns + kDrawsPerCounter - 1) / kDrawsPerCounter);
-  const at::Tensor mask = mask_by_tensor_operations(examples.ids, counters, place, rows.device());
+  const at::Tensor mask = masks_of(examples, counters, place, rows.device());
   int64_t start = 0;
   for (int64_t i = 0; i < examples.count(); ++i) {
     rows.narrow(0, examples.begin(i), examples.length(i))
@@ -96,31 +93,49 @@ void drop_rows(const at::Tensor& rows, const Examples& examples, const DropoutPl
   }
 }
 
-at::Tensor mask_by_tensor_operations(std::span<const int64_t> example_ids, std::span<const int64_t> counters,
-                                     const DropoutPlace& place, at::Device device) {
-  std::vector<int64_t> sizes(counters.begin(), counters.end());
-  std::vector<int64_t> starts;
-  std::vector<int64_t> low;
-  std::vector<int64_t> high;
+at::Tensor to_device(const at::Tensor& host, at::Device device) {
+  return device.is_cpu() ? host : host.pin_memory().to(device, /*non_blocking=*/true);
+}
+
+MaskCounters make_mask_counters(std::span<const int64_t> example_ids, std::vector<int64_t> sizes, at::Device device) {
+  const auto examples = static_cast<int64_t>(sizes.size());
+  const at::Tensor host = at::empty({3, examples}, at::kLong);
+  auto rows = host.accessor<int64_t, 2>();
   int64_t total = 0;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    starts.push_back(total);
+  for (int64_t i = 0; i < examples; ++i) {
+    rows[0][i] = sizes[i];
+    rows[1][i] = total;
+    rows[2][i] = example_ids[i];
     total += sizes[i];
-    const PhiloxWords words = mask_counter(place.of(example_ids[i]), 0);
-    low.push_back(words[2]);
-    high.push_back(words[3]);
   }
-  const at::Tensor repeats = host_tensor(sizes).to(device);
-  const auto spread = [&](std::vector<int64_t>& values) {
-    return host_tensor(values).to(device).repeat_interleave(repeats, 0, total);
-  };
-  const at::Tensor block = at::arange(total, repeats.options()) - spread(starts);
-  std::array<at::Tensor, 4> words = {block, at::full_like(block, int64_t{mask_counter(place.key, 0)[1]}), spread(low),
-                                     spread(high)};
+  const at::Tensor facts = to_device(host, device);
+  const at::Tensor owner = at::repeat_interleave(facts[0], std::optional<int64_t>(total));
+  return {std::move(sizes), at::arange(total, facts.options()) - facts[1].index_select(0, owner),
+          facts[2].index_select(0, owner)};
+}
+
+const MaskCounters& MaskCounterCache::get(std::span<const int64_t> example_ids, std::vector<int64_t> sizes,
+                                          at::Device device) {
+  const auto made = std::ranges::find(made_, sizes, &MaskCounters::sizes);
+  if (made != made_.end()) return *made;
+  return made_.emplace_back(make_mask_counters(example_ids, std::move(sizes), device));
+}
+
+at::Tensor mask_by_tensor_operations(const MaskCounters& counters, const DropoutPlace& place) {
+  const auto layer_and_site = int64_t{mask_counter(place.key, 0)[1]};
+  std::array<at::Tensor, 4> words = {counters.block, at::full_like(counters.block, layer_and_site),
+                                     low_half(counters.example), high_half(counters.example)};
   philox_tensors(words, philox_key(place.key.seed, place.key.step));
   const at::Tensor word = at::stack(words, 1);  // [counters, 4]
   const at::Tensor draws = at::stack({word.bitwise_and(0xFFFF), word.bitwise_right_shift(16)}, 2).flatten();
   return draws.ge(int64_t{drop_threshold(place.p)}).to(at::kFloat).mul_(static_cast<float>(1 / (1 - place.p)));
+}
+
+at::Tensor masks_of(const Examples& examples, std::vector<int64_t> sizes, const DropoutPlace& place,
+                    at::Device device) {
+  if (examples.counters == nullptr)
+    return mask_by_tensor_operations(make_mask_counters(examples.ids, std::move(sizes), device), place);
+  return mask_by_tensor_operations(examples.counters->get(examples.ids, std::move(sizes), device), place);
 }
 
 }  // namespace lockstep::model

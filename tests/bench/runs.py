@@ -4,13 +4,16 @@ import os
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
 
+class Failed(SystemExit):
+    """A program ended with an error; ends this one with its last words, unless somebody goes on without its figures."""
+
+
 def run_to_end(command, watched=None):
-    """Runs it; returns its output, the seconds from its start until the file `watched` had its first line, and its peak memory in MiB."""
+    """Runs it; raises Failed if that fails; returns its output, the seconds from its start until the file `watched` had its first line, and its peak memory in MiB."""
     began, appeared = time.time(), None
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen([str(part) for part in command], stdout=output, stderr=subprocess.STDOUT)
@@ -24,7 +27,7 @@ def run_to_end(command, watched=None):
         output.seek(0)
         text = output.read()
     if process.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))}\nended with {process.returncode}:\n{text[-3000:]}")
+        raise Failed(f"{' '.join(map(str, command))}\nended with {process.returncode}:\n{text[-3000:]}")
     return text, appeared, usage.ru_maxrss / 1024
 
 

@@ -157,6 +157,7 @@ NcclLibrary::Status FakeNccl::async_error(void* comm) {
 NcclLibrary::Status FakeNccl::abort(void* comm) {
   if (comm != this || is_aborted_) misuse.emplace_back("ncclCommAbort on a communicator that is gone");
   is_aborted_ = true;
+  if (during_abort) during_abort();
   return {};
 }
 

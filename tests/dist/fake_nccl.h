@@ -33,7 +33,8 @@ class FakeNccl final : public NcclLibrary {
   void synchronize(void* stream);
 
   std::vector<std::string> misuse;
-  std::string async_failure;  // what async_error() reports from now on
+  std::string async_failure;           // what async_error() reports from now on
+  std::function<void()> during_abort;  // runs in abort()
   int live_handles() const { return live_handles_; }
   bool is_aborted() const { return is_aborted_; }
 

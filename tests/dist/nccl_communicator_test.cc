@@ -5,6 +5,9 @@
 
 #include <unistd.h>
 
+#include <future>
+#include <thread>
+
 #include "dist/error.h"
 #include "tests/dist/fake_nccl.h"
 
@@ -97,6 +100,35 @@ TEST_F(NcclTest, AbortGivesUpPendingReductionsAndTouchesNcclNoMore) {
   EXPECT_THROW(communicator->wait(), CommunicationError);
   nccl->synchronize(compute_stream);
   EXPECT_EQ(memory, std::vector<float>(10, 1.0F));
+}
+
+TEST(NcclEnd, IsWaitedForWhileItLasts) {
+  const auto control = make_control_plane();
+  const auto nccl = std::make_shared<FakeNccl>();
+  bool is_over = false;
+  nccl->during_abort = [&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    is_over = true;
+  };
+  make_nccl_communicator_over(nccl, *control, {}).reset();
+  EXPECT_TRUE(is_over);
+  EXPECT_EQ(nccl->live_handles(), 0);
+}
+
+TEST(NcclEnd, ThatHangsIsLeftBehindWithItsHandles) {
+  const auto control = make_control_plane();
+  const auto nccl = std::make_shared<FakeNccl>();
+  std::promise<void> gate;
+  nccl->during_abort = [open = gate.get_future().share()] { open.wait(); };
+  std::vector<float> memory(10, 1.0F);
+  auto communicator = make_nccl_communicator_over(nccl, *control, {.compute_stream = nccl->new_compute_stream()}, 0.05);
+  communicator->start_all_reduce_sum(memory);
+  communicator->wait();
+  communicator.reset();
+  EXPECT_GT(nccl->live_handles(), 0);
+  gate.set_value();
+  while (nccl.use_count() > 1)  // by the thread that was left
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 TEST(NcclSetup, ADeviceThatIsNotThereIsNamedWithTheCallAndTheRank) {

@@ -48,7 +48,7 @@ class StuckBarrier final : public ControlPlane {
 };
 
 struct Job {
-  explicit Job(bool over_nccl) : gradients(noted(over_nccl ? nccl() : make_mpi_communicator(), log)) {}
+  Job(bool over_nccl, bool ends_late) : gradients(noted(over_nccl ? nccl(ends_late) : make_mpi_communicator(), log)) {}
 
   MpiEnvironment mpi;
   ActivityLog log;
@@ -61,9 +61,10 @@ struct Job {
        }}};
 
   /// Its stand-in, whose collectives cannot be called back.
-  std::unique_ptr<Communicator> nccl() const {
+  std::unique_ptr<Communicator> nccl(bool ends_late) const {
     const auto library = std::make_shared<FakeNccl>();
-    return make_nccl_communicator_over(library, *control, {.compute_stream = library->new_compute_stream()});
+    if (ends_late) library->during_abort = [] { std::this_thread::sleep_for(1h); };
+    return make_nccl_communicator_over(library, *control, {.compute_stream = library->new_compute_stream()}, 1);
   }
 
   bool is_last() const { return mpi.rank() == mpi.world_size() - 1; }
@@ -92,6 +93,7 @@ struct Job {
 
   int finish() {
     watch.leave();
+    gradients.reset();
     if (mpi.rank() == 0) std::printf("all is well\n");
     std::fflush(stdout);
     mpi.finalize();
@@ -112,7 +114,7 @@ void suspend_in_a_while() {
 
 int run(const std::string& mode) {
   if (mode == "suspended") suspend_in_a_while();
-  Job job(mode.ends_with("_over_nccl"));
+  Job job(mode.ends_with("_over_nccl"), mode.starts_with("ends_late"));
   const auto stop = [] {
     std::this_thread::sleep_for(1s);  // until the others have heard of it
     raise(SIGSTOP);

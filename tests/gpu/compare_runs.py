@@ -3,6 +3,7 @@
 
     compare_runs.py same RUN OTHER TOLERANCE   0 if loss and gradient norm of every step agree: losses to TOLERANCE and the digits that are
                                                logged, norms to ten times TOLERANCE, relative
+    compare_runs.py reaches RUN STEP           0 if the steps are 1 to STEP, each once
     compare_runs.py falls RUN                  0 if the last quarter's mean loss is below 0.9 of the first's
     compare_runs.py speed RUN                  prints examples per second
 """
@@ -32,6 +33,13 @@ def same(run, other, tolerance):
     return None
 
 
+def reaches(run, last):
+    records = [json.loads(line) for line in pathlib.Path(run, "metrics.jsonl").read_text().splitlines()]
+    steps = [record["step"] for record in records if "grad_norm" in record]
+    print(f"steps {steps[0]} to {steps[-1]}")
+    return None if steps == list(range(1, int(last) + 1)) else f"steps {steps}"
+
+
 def falls(run):
     losses = [record["loss"] for _, record in sorted(steps_of(run).items())]
     quarter = len(losses) // 4
@@ -46,4 +54,4 @@ def speed(run):
 
 
 if __name__ == "__main__":
-    sys.exit({"same": same, "falls": falls, "speed": speed}[sys.argv[1]](*sys.argv[2:]))
+    sys.exit({"same": same, "reaches": reaches, "falls": falls, "speed": speed}[sys.argv[1]](*sys.argv[2:]))

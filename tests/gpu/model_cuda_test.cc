@@ -1,4 +1,4 @@
-// The model on a GPU against the model on the CPU, in one process and in fp32.
+// The model on a GPU against the model on the CPU, in one process: in fp32, and in bf16.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -6,6 +6,7 @@
 
 #include "model/error.h"
 #include "model/exchange_buffer.h"
+#include "model/flat_vector.h"
 #include "model/optimizer.h"
 #include "model/packed_tensors.h"
 #include "model/schedule.h"
@@ -139,14 +140,99 @@ TEST_P(CudaModel, RefusesATokenThatTheVocabularyLacks) {
 INSTANTIATE_TEST_SUITE_P(Sizes, CudaModel, testing::Values("tiny", "wide"),
                          [](const auto& size) { return std::string(size.param); });
 
+/// Of 256 bytes: what every kernel and collective that reads several numbers at once is content with.
+void expect_aligned(const void* numbers, size_t size, const ParameterLayout& layout) {
+  for (const ParameterSlot& slot : layout.slots) {
+    if (slot.name.starts_with("classifier.")) continue;
+    EXPECT_EQ((reinterpret_cast<uintptr_t>(numbers) + slot.offset * size) % 256, 0) << slot.name;
+  }
+}
+
+class CudaMemory : public Cuda {};
+
+TEST_F(CudaMemory, SlotsAreAligned) {
+  DistilBert model(wide_config(), "cuda:0");
+  expect_aligned(model.gradients().data(), sizeof(float), model.layout());
+  expect_aligned(ExchangeBuffer(model, {.bfloat16 = true}).data(), sizeof(at::BFloat16), model.layout());
+  const at::Tensor flat =
+      flat_zeros(model.layout(), model.layout().size, at::TensorOptions(at::kCUDA).dtype(at::kFloat));
+  expect_aligned(flat.const_data_ptr(), sizeof(float), model.layout());
+}
+
+TEST_F(CudaMemory, StateComesToTheHostAndBack) {
+  DistilBert model(wide_config(), "cuda:0"), other(wide_config(), "cuda:0");
+  model.initialize(3, false);
+  AdamW optimizer(model, {.weight_decay = 0.01}), other_optimizer(other, {.weight_decay = 0.01});
+  const TinyBatch batch = ragged_batch(5, 24);
+  model.forward_backward(batch.input(), 11, 0, 0.25);
+  optimizer.step(1e-3);
+
+  const auto size = static_cast<size_t>(model.layout().size);
+  std::vector<float> parameters(size), m(size), v(size);
+  for (const auto& [begin, end] :
+       {std::pair(size_t{0}, size / 3), std::pair(size / 3, size)}) {  // the second is larger
+    const auto part = [&](std::vector<float>& all) { return std::span(all).subspan(begin, end - begin); };
+    optimizer.get_state(static_cast<int64_t>(begin), part(parameters), part(m), part(v));
+  }
+  EXPECT_EQ(parameters, parameters_of(model));
+  other.set_parameters(parameters);
+  other_optimizer.set_moments(m, v, optimizer.steps());
+  for (const auto& [trained, its_optimizer] : {std::pair(&model, &optimizer), std::pair(&other, &other_optimizer)}) {
+    trained->forward_backward(batch.input(), 11, 1, 0.25);
+    its_optimizer->step(1e-3);
+  }
+  EXPECT_EQ(parameters_of(other), parameters_of(model));
+}
+
+/// Both compute in bf16, and round the same numbers; sums in another order push some of them to the next one. The bars
+/// are those of bf16 against fp32 (tests/model/bfloat16_test.cc).
+class CudaBFloat16 : public Cuda {
+ protected:
+  void SetUp() override {
+    Cuda::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    if (!has_bfloat16("cuda:0")) GTEST_SKIP() << "this GPU has no bf16";
+    for (auto& [model, device] : {std::pair(&cpu_, "cpu"), std::pair(&gpu_, "cuda:0")}) {
+      *model = std::make_unique<DistilBert>(wide_config(), device, Precision::kBFloat16);
+      (*model)->initialize(3, false);
+    }
+  }
+
+  const TinyBatch batch_ = ragged_batch(5, 200);
+  std::unique_ptr<DistilBert> cpu_, gpu_;
+};
+
+TEST_F(CudaBFloat16, GivesTheSameLogits) {
+  const std::vector<float> expected = cpu_->logits(batch_.input());
+  const ParameterSlot all = {.name = "logits", .shape = {}, .size = static_cast<int64_t>(expected.size())};
+  EXPECT_LE(relative_difference(gpu_->logits(batch_.input()), expected, all), 2e-2);
+}
+
+TEST_F(CudaBFloat16, GivesTheSameLossAndGradientsWithDropout) {
+  const double expected = cpu_->forward_backward(batch_.input(), 11, 2, 0.25);
+  EXPECT_NEAR(gpu_->forward_backward(batch_.input(), 11, 2, 0.25) / expected, 1, 1e-2);
+  const std::vector<float> gradients = gradients_of(*gpu_);
+  for (const ParameterSlot& slot : cpu_->layout().slots) {
+    if (has_zero_gradient(slot)) continue;
+    EXPECT_LE(relative_difference(gradients, gradients_of(*cpu_), slot), 5e-2) << slot.name;
+  }
+}
+
+TEST_F(CudaBFloat16, SumsOfProductsStayInFloat) {
+  EXPECT_EQ(at::globalContext().allowBF16ReductionCuBLAS(),
+            at::CuBLASReductionOption::DisallowReducedPrecisionAllowSplitK);
+}
+
 class CudaDropout : public Cuda {};
 
 TEST_F(CudaDropout, DrawsTheSameMasks) {
   const DropoutPlace place = {{.seed = 9, .step = 2, .layer = 3, .site = DropoutSite::kAttention}, 0.3};
   const std::vector<int64_t> ids = {3, 12'345'678'901, 4};
   const std::vector<int64_t> counters = {5, 1, 4096};
-  const at::Tensor expected = mask_by_tensor_operations(ids, counters, place, at::kCPU);
-  EXPECT_TRUE(at::equal(mask_by_tensor_operations(ids, counters, place, at::kCUDA).cpu(), expected));
+  const auto masks = [&](at::Device device) {
+    return mask_by_tensor_operations(make_mask_counters(ids, counters, device), place).cpu();
+  };
+  EXPECT_TRUE(at::equal(masks(at::kCUDA), masks(at::kCPU)));
 }
 
 }  // namespace

@@ -114,6 +114,14 @@ TEST(BestModel, AGainBelowTheThresholdIsKeptButDoesNotReset) {
   EXPECT_TRUE(best.should_stop());
 }
 
+TEST(Machine, AGpuThatCudaDoesNotShowIsOutOfReachUnlessItWasHidden) {
+  EXPECT_TRUE(is_gpu_out_of_reach(0, true, nullptr));
+  EXPECT_FALSE(is_gpu_out_of_reach(1, true, nullptr));
+  EXPECT_FALSE(is_gpu_out_of_reach(0, false, nullptr));  // a machine without GPUs, or a build for CPUs
+  EXPECT_FALSE(is_gpu_out_of_reach(0, true, ""));
+  EXPECT_FALSE(is_gpu_out_of_reach(0, true, "1"));
+}
+
 TEST(Machine, AskedThreadsAreTaken) {
   EXPECT_EQ(plan_threads(3, 2).per_rank, 3);
 }

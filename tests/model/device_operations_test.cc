@@ -2,6 +2,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "model/adamw_update.h"
 #include "model/attention.h"
 
@@ -13,12 +15,26 @@ constexpr DropoutPlace kPlace = {{.seed = 9, .step = 2, .layer = 3, .site = Drop
 TEST(DeviceOperations, DropTheSameElementsAsTheHost) {
   const std::vector<int64_t> ids = {3, 12'345'678'901, 4};
   const std::vector<int64_t> counters = {5, 1, 33};
-  const at::Tensor masks = mask_by_tensor_operations(ids, counters, kPlace, at::kCPU);
+  const at::Tensor masks = mask_by_tensor_operations(make_mask_counters(ids, counters, at::kCPU), kPlace);
   at::Tensor expected = at::ones({8 * (5 + 1 + 33)});
   auto* values = expected.mutable_data_ptr<float>();
   for (size_t i = 0; i < ids.size(); values += 8 * counters[i++])
     apply_dropout(values, 8 * counters[i], 0, kPlace.of(ids[i]), kPlace.p);
   EXPECT_TRUE(at::equal(masks, expected));
+}
+
+TEST(DeviceOperations, CountersOfOneSizeAreMadeOnce) {
+  const std::vector<int64_t> ids = {3, 12'345'678'901};
+  MaskCounterCache cache;
+  const MaskCounters& first = cache.get(ids, {5, 2}, at::kCPU);
+  const MaskCounters& other = cache.get(ids, {1, 1}, at::kCPU);
+  EXPECT_NE(&other, &first);
+  EXPECT_EQ(&cache.get(ids, {5, 2}, at::kCPU), &first);
+
+  const Examples kept = {{}, ids, &cache};
+  const Examples plain = {{}, ids};
+  for (const std::vector<int64_t>& sizes : {first.sizes, other.sizes})
+    EXPECT_TRUE(at::equal(masks_of(kept, sizes, kPlace, at::kCPU), masks_of(plain, sizes, kPlace, at::kCPU)));
 }
 
 /// Attention's forward and backward on ragged sequences, on both ways: all queries, or each example's first.
@@ -90,15 +106,9 @@ TEST_P(AttentionWays, AgreeInBFloat16) {
 INSTANTIATE_TEST_SUITE_P(RatesAndFirstQueriesOnly, AttentionWays,
                          testing::Combine(testing::Values(0.0, 0.3), testing::Bool()));
 
-TEST(DeviceOperations, UpdateAsTheHostDoes) {
-  const AdamWScalars scalars = {.clip = 0.5F,
-                                .keep = 0.99F,
-                                .first_weight = 0.1F,
-                                .second_decay = 0.999F,
-                                .second_weight = 0.001F,
-                                .root_correction = 0.0447F,
-                                .epsilon = 1e-8F,
-                                .step_size = 0.01F};
+class FusedAdamW : public testing::TestWithParam<AdamWStep> {};
+
+TEST_P(FusedAdamW, UpdatesAsTheHostDoes) {
   constexpr int64_t kCount = 70'001;  // more than two blocks, and a rest
   const auto make = [] {
     at::Tensor four = at::randn({4, kCount}, at::detail::createCPUGenerator(5));
@@ -108,10 +118,34 @@ TEST(DeviceOperations, UpdateAsTheHostDoes) {
   at::Tensor host = make();
   at::Tensor device = make();
   const auto row = [&](int64_t i) { return host[i].mutable_data_ptr<float>(); };
-  adamw_update_on_host(row(0), row(1), row(2), row(3), kCount, scalars);
-  adamw_update_on_device(device[0], device[1], device[2], device[3], scalars);
-  EXPECT_TRUE(at::allclose(host, device, 1e-6, 1e-6));  // the same operations; some ATen kernels fuse a multiply-add
+  adamw_update_on_host(row(0), row(1), row(2), row(3), kCount, scalars_of(GetParam()));
+  AdamWParts parts;  // two of each
+  for (const int64_t begin : {int64_t{0}, int64_t{1001}}) {
+    const int64_t size = begin == 0 ? 1001 : kCount - begin;
+    for (const auto& [list, i] :
+         {std::pair(&parts.p, 0), std::pair(&parts.g, 1), std::pair(&parts.m, 2), std::pair(&parts.v, 3)})
+      list->push_back(device[i].narrow(0, begin, size));
+  }
+  adamw_update_on_device(parts, GetParam());
+  // The same operations, some of them fused or with a scalar in double.
+  EXPECT_TRUE(at::allclose(host, device, 1e-6, 1e-6));
 }
+
+// Weight decay, clipping and a large epsilon show in a step each; the bias corrections in the first and a late one.
+constexpr AdamWStep kStep = {.learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
+AdamWStep changed(const std::function<void(AdamWStep&)>& change) {
+  AdamWStep step = kStep;
+  change(step);
+  return step;
+}
+INSTANTIATE_TEST_SUITE_P(OneSettingAtATime, FusedAdamW,
+                         testing::Values(kStep, changed([](AdamWStep& s) { s.weight_decay = 0.5; }),
+                                         changed([](AdamWStep& s) { s.clip = 0.3; }),
+                                         changed([](AdamWStep& s) { s.epsilon = 0.1; }),
+                                         changed([](AdamWStep& s) { s.number = 30'000; }), changed([](AdamWStep& s) {
+                                           s.beta1 = 0.5;
+                                           s.beta2 = 0.95;
+                                         })));
 
 TEST(SquareSum, IsTheSumInDouble) {
   const at::Tensor values = at::randn({70'001}, at::detail::createCPUGenerator(6));

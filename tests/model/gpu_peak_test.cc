@@ -9,6 +9,9 @@ TEST(PeakFlops, IsThatOfTheDataSheetByTheDriversName) {
   EXPECT_EQ(peak_flops_of("NVIDIA H200", Precision::kBFloat16), 989e12);
   EXPECT_EQ(peak_flops_of("NVIDIA H100 80GB HBM3", Precision::kBFloat16), 989e12);
   EXPECT_EQ(peak_flops_of("NVIDIA H100 PCIe", Precision::kBFloat16), 756e12);
+  EXPECT_EQ(peak_flops_of("NVIDIA H100 NVL", Precision::kBFloat16), 835e12);
+  EXPECT_EQ(peak_flops_of("NVIDIA H100 NVL", Precision::kFloat32), 60e12);
+  EXPECT_EQ(peak_flops_of("NVIDIA H200 NVL", Precision::kBFloat16), 835e12);
   EXPECT_EQ(peak_flops_of("NVIDIA A100-SXM4-80GB", Precision::kFloat32), 19.5e12);
   EXPECT_EQ(peak_flops_of("NVIDIA L4", Precision::kBFloat16), 121e12);
 }
