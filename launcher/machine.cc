@@ -36,26 +36,18 @@ ThreadPlan plan_threads(int threads_wanted, int ranks_on_host) {
   return {bound ? cores : std::max(1, cores / ranks_on_host), cores};
 }
 
-bool is_gpu_out_of_reach(int cuda_devices, bool driver_has_one, const char* cuda_visible_devices) {
-  return cuda_devices == 0 && driver_has_one && cuda_visible_devices == nullptr;
+bool is_gpu_out_of_reach(int cuda_devices, int driver_devices, const Environment& environment) {
+  return cuda_devices == 0 && visible_gpus(driver_devices, environment) > 0;
 }
 
 namespace {
 
-#ifdef LOCKSTEP_CUDA
-constexpr bool kBuiltForGpus = true;
-#else
-constexpr bool kBuiltForGpus = false;
-#endif
-
-void require_gpu_in_reach(int gpus, const std::string& host) {
-  const bool driver_has_one = kBuiltForGpus && access("/dev/nvidia0", F_OK) == 0;
-  if (is_gpu_out_of_reach(gpus, driver_has_one, std::getenv("CUDA_VISIBLE_DEVICES")))
-    throw SettingsError(
-        "--device auto: host " + host +
-        " has a GPU (/dev/nvidia0), but the driver shows this program no device; CUDA 13 needs driver 580 "
-        "or newer (nvidia-smi shows its version), in a container its libraries, too. Update it, or add "
-        "--device cpu");
+void require_gpu_in_reach(int cuda_devices, const std::string& host) {
+  if (!is_gpu_out_of_reach(cuda_devices, gpu_devices(), own_environment())) return;
+  throw SettingsError("--device auto: host " + host +
+                      " has a GPU (/dev/nvidia*), but CUDA shows this program none. CUDA 13 needs driver 580 or newer "
+                      "(nvidia-smi shows its version), in a container its libraries, too; a batch job has to ask for "
+                      "GPUs; or add --device cpu");
 }
 
 }  // namespace

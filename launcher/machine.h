@@ -3,6 +3,7 @@
 #include <string>
 
 #include "dist/mpi_environment.h"
+#include "launcher/launch/machine_facts.h"
 #include "launcher/train_options.h"
 
 namespace lockstep {
@@ -19,9 +20,9 @@ struct ThreadPlan {
 /// to some.
 ThreadPlan plan_threads(int threads_wanted, int ranks_on_host);
 
-/// Whether this machine's driver has a GPU that CUDA does not show, and nobody hid it by `cuda_visible_devices` (null:
-/// not set): the driver is older than this build's CUDA, or its libraries are not here.
-bool is_gpu_out_of_reach(int cuda_devices, bool driver_has_one, const char* cuda_visible_devices);
+/// Whether the driver has GPUs, `environment` hides not all of them, and CUDA shows none: the driver is older than this
+/// build's CUDA, or its libraries are not here.
+bool is_gpu_out_of_reach(int cuda_devices, int driver_devices, const Environment& environment);
 
 /// "cpu" or "cuda:N", N the local rank. Throws SettingsError if GPUs are wanted and this host has fewer than ranks,
 /// and, rather than train on the CPU unasked, for "auto" where one is out of reach.

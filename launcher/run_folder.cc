@@ -35,8 +35,8 @@ std::string foreign_file_in(const fs::path& folder) {
   return "";
 }
 
-/// Checkpoints of an earlier run stay as long as this one needs none of their names: its own are newer than all of them,
-/// whatever their steps.
+/// Checkpoints of an earlier run stay as long as this one needs none of their names: its own are newer than all of
+/// them, whatever their steps.
 void require_nothing_to_lose(const TrainInputs& in, const fs::path& folder) {
   const std::vector<StoredCheckpoint> stored = list_checkpoints(folder);
   if (in.options.overwrite_output_dir) {

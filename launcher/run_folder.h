@@ -24,8 +24,8 @@ class RunFolder {
 
   /// The run begins, or goes on from a checkpoint: writes train_config.toml. The cards and figures of an earlier run
   /// are removed, since they would describe this run's model; its model stays until this run has a better one to offer.
-  /// A run that does not go on from a checkpoint of its own folder's run throws SettingsError instead if the folder holds
-  /// a model, or checkpoints, and --overwrite_output_dir was not given.
+  /// A run that does not go on from a checkpoint of its own folder's run throws SettingsError instead if the folder
+  /// holds a model, or checkpoints, and --overwrite_output_dir was not given.
   void begin(const std::optional<StoredCheckpoint>& start);
 
   /// Asked before anything in the folder is changed from now on.

@@ -34,7 +34,8 @@ nlohmann::json best_checkpoint(const RunReport& report, const TrainSummary& summ
   const std::filesystem::path folder =
       std::filesystem::path(report.options.output_dir) / checkpoint_name(summary.best.step());
   std::error_code ignored;  // a link that leads nowhere
-  const bool is_there = std::filesystem::exists(folder, ignored) || (with_present_one && summary.best.step() == summary.steps);
+  const bool is_there =
+      std::filesystem::exists(folder, ignored) || (with_present_one && summary.best.step() == summary.steps);
   return is_there ? nlohmann::json(folder.string()) : nlohmann::json();
 }
 

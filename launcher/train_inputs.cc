@@ -61,8 +61,9 @@ void require_utf8(const std::string& settings) {
     int64_t replacements = 0;
     const std::string readable = data::to_valid_utf8(line, &replacements);
     if (replacements > 0)
-      throw SettingsError(readable + ": found bytes that are not UTF-8, expected a name in UTF-8; rename the file or "
-                                     "folder, or give a link to it");
+      throw SettingsError(readable +
+                          ": found bytes that are not UTF-8, expected a name in UTF-8; rename the file or "
+                          "folder, or give a link to it");
   }
 }
 

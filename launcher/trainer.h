@@ -83,8 +83,8 @@ class Trainer {
   Trainer(const TrainOptions& options, const RunPlan& plan, const TrainingData& data, const ThreadPlan& threads,
           Job& job, model::DistilBert& model, RunHistory& history);
 
-  /// Goes on where a checkpoint of the same plan is, rather than at the start; `history`: its records. The best model is
-  /// forgotten if the checkpoint does not hold it. Every rank, before run().
+  /// Goes on where a checkpoint of the same plan is, rather than at the start; `history`: its records. The best model
+  /// is forgotten if the checkpoint does not hold it. Every rank, before run().
   void restore(const CheckpointManifest& manifest, const FlatState& state, std::string_view history);
   /// Writes checkpoints as --save_strategy says, and one when the run ends or is asked to stop. Before run(), which
   /// `saver` must outlive.
@@ -152,12 +152,12 @@ class Trainer {
   BestModel best_;
   Progress progress_;
   StopQuestion stop_requested_;
-  bool stopping_ = false;   // agreed by all ranks
-  int64_t step_ = 0;        // steps done
-  int64_t first_step_ = 0;  // steps done when this process began
+  bool stopping_ = false;        // agreed by all ranks
+  int64_t step_ = 0;             // steps done
+  int64_t first_step_ = 0;       // steps done when this process began
   int64_t published_step_ = -1;  // of the model that this process published last; rank 0's
   int64_t lost_best_step_ = -1;
-  Ledger ledger_;           // of this rank, in the present epoch; rank 0's with what a checkpoint brought
+  Ledger ledger_;  // of this rank, in the present epoch; rank 0's with what a checkpoint brought
   CheckpointSaver* saver_ = nullptr;
   StateDescriber describe_;
   StepStats last_;

@@ -83,9 +83,10 @@ void Trainer::restore(const CheckpointManifest& manifest, const FlatState& state
 /// As in a run that has only now been told to deliver the best one.
 void Trainer::forget_best() {
   if (job_.is_main())
-    log_warning(formatted("the checkpoint does not hold the best model so far, of step %lld: the best one is now that "
-                          "of the evaluations from here on",
-                          static_cast<long long>(best_.step())));
+    log_warning(
+        formatted("the checkpoint does not hold the best model so far, of step %lld: the best one is now that "
+                  "of the evaluations from here on",
+                  static_cast<long long>(best_.step())));
   BestModel::State none;
   none.evaluations_without_gain = best_.state().evaluations_without_gain;
   best_.restore(none);

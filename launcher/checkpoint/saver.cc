@@ -79,8 +79,8 @@ void CheckpointSaver::skip(int64_t step) {
                           static_cast<long long>(step), static_cast<long long>(place_.step)));
 }
 
-/// In the step, since an evaluation may replace the run folder's model soon: a second name for the file, or a copy where
-/// the file system has no hard links. The checkpoint before may hold the same model.
+/// In the step, since an evaluation may replace the run folder's model soon: a second name for the file, or a copy
+/// where the file system has no hard links. The checkpoint before may hold the same model.
 void CheckpointSaver::link_best_model() {
   const fs::path link = unfinished_ / kBestModelName, delivered = facts_.run_folder / "model.safetensors";
   std::error_code error;
@@ -178,8 +178,8 @@ void CheckpointSaver::collect() {
     if (problem.empty() && heard["problem"] != "")
       problem = formatted("rank %zu: ", rank) + heard["problem"].get<std::string>();
   }
-  commit_ = in_background<std::string>(
-      [this, problem, receipts] { return problem.empty() ? commit(receipts) : problem; });
+  commit_ =
+      in_background<std::string>([this, problem, receipts] { return problem.empty() ? commit(receipts) : problem; });
 }
 
 /// "", or why the checkpoint was dropped. Throws LockedError.
@@ -228,8 +228,7 @@ void CheckpointSaver::publish(const std::vector<FileReceipt>& receipts) {
   const PublishedCheckpoint published =
       publish_checkpoint(unfinished_, facts_.run_folder, place_.step, facts_.owner, facts_.replaces_others);
   unfinished_.clear();  // what has that name now, if anything has, is an older checkpoint
-  if (place_.with_best_model)
-    best_ = {published.folder / kBestModelName, place_.kept_step, manifest.files.back()};
+  if (place_.with_best_model) best_ = {published.folder / kBestModelName, place_.kept_step, manifest.files.back()};
   settle(published);
 }
 

@@ -115,7 +115,7 @@ class CheckpointSaver {
   KeptBest best_;
   enum class BestFrom { kCopy, kRunFolder, kCheckpointBefore };
   BestFrom best_from_ = BestFrom::kCopy;  // what the best model of the one being written is another name of
-  FlatState snapshot_;                // this rank's part of it
+  FlatState snapshot_;                    // this rank's part of it
   WrittenBytes written_{0};
   std::future<Part> part_;           // while kWriting
   std::future<std::string> commit_;  // rank 0's, while kCommitting: "" or what went wrong

@@ -53,7 +53,8 @@ auto age_of(const StoredCheckpoint& checkpoint) {
                     sound ? -checkpoint.manifest->step : -step_of(checkpoint.folder));
 }
 
-/// Why the checkpoint that has the name which `ours` needs must not be removed: the word for its new name; "" if it may.
+/// Why the checkpoint that has the name which `ours` needs must not be removed: the word for its new name; "" if it
+/// may.
 std::string reason_to_keep(const StoredCheckpoint& there, const CheckpointManifest& ours, bool replaces_others) {
   if (!there.manifest) return "damaged";
   if (is_pinned(there.folder)) return "pinned";
@@ -81,8 +82,7 @@ std::error_code rename_finished(const fs::path& unfinished, const fs::path& targ
   fs::rename(unfinished, target, error);
   if (!error || fs::exists(fs::symlink_status(unfinished, ignored))) return error;
   const auto there = read_checkpoint(target).manifest;
-  const bool is_ours =
-      there && there->run == ours.run && there->attempt == ours.attempt && there->step == ours.step;
+  const bool is_ours = there && there->run == ours.run && there->attempt == ours.attempt && there->step == ours.step;
   return is_ours ? std::error_code() : error;
 }
 

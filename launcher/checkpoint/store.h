@@ -54,11 +54,10 @@ struct PublishedCheckpoint {
 
 /// Makes a finished folder, whose files are flushed, the checkpoint of that step, by rename. One that is there already
 /// is replaced if it is this run's of that step and whole, or else moved aside: if it is damaged or pinned, was renamed
-/// by hand or, unless `replaces_others`, is another run's. Throws std::system_error, and LockedError if `owner` has lost
-/// the run folder, or has in the last moment: a newer attempt's checkpoint keeps its name.
+/// by hand or, unless `replaces_others`, is another run's. Throws std::system_error, and LockedError if `owner` has
+/// lost the run folder, or has in the last moment: a newer attempt's checkpoint keeps its name.
 PublishedCheckpoint publish_checkpoint(const std::filesystem::path& unfinished, const std::filesystem::path& run_folder,
-                                       int64_t step, const FolderOwner* owner = nullptr,
-                                       bool replaces_others = false);
+                                       int64_t step, const FolderOwner* owner = nullptr, bool replaces_others = false);
 /// The name is for good, and then what was replaced is removed. Throws std::system_error if the disk does not take the
 /// name: what was replaced may then be what is found under it after a power loss, and is left to remove_unfinished().
 void settle(const PublishedCheckpoint& published);
@@ -67,8 +66,8 @@ void settle(const PublishedCheckpoint& published);
 bool is_pinned(const std::filesystem::path& checkpoint);
 
 /// Which ones of `stored` to remove so that `limit` (0: all) newest sound ones of training `run` are left, and the one
-/// of `best_step` if there is one. Never the newest, nor pinned ones, those of other trainings, damaged ones, nor such as
-/// were copied or renamed by hand.
+/// of `best_step` if there is one. Never the newest, nor pinned ones, those of other trainings, damaged ones, nor such
+/// as were copied or renamed by hand.
 std::vector<std::filesystem::path> surplus(const std::vector<StoredCheckpoint>& stored, const std::string& run,
                                            int64_t limit, int64_t best_step);
 /// Removes a checkpoint so that it is never taken for one again, wherever this is interrupted.

@@ -18,16 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Environment own_environment() {
-  Environment environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    const size_t equals = text.find('=');
-    if (equals != std::string::npos) environment[text.substr(0, equals)] = text.substr(equals + 1);
-  }
-  return environment;
-}
-
 std::string value_of(const Environment& environment, const std::string& name) {
   const auto found = environment.find(name);
   return found == environment.end() ? "" : found->second;
@@ -53,7 +43,31 @@ void count_cores(MachineFacts& facts) {
   facts.physical_cores = std::max<int>(1, static_cast<int>(physical.size()));
 }
 
-/// By the driver's devices: asking CUDA itself would load its libraries for a second.
+bool is_executable_file(const std::string& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored) && access(path.c_str(), X_OK) == 0;
+}
+
+bool is_in_path(const std::string& name, const std::string& path,
+                const std::function<bool(const std::string&)>& is_executable) {
+  std::istringstream folders(path);
+  for (std::string folder; std::getline(folders, folder, ':');)
+    if (is_executable((folder.empty() ? "." : folder) + "/" + name)) return true;
+  return false;
+}
+
+}  // namespace
+
+Environment own_environment() {
+  Environment environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    const size_t equals = text.find('=');
+    if (equals != std::string::npos) environment[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  return environment;
+}
+
 int gpu_devices() {
 #ifdef LOCKSTEP_CUDA
   int devices = 0;
@@ -69,21 +83,6 @@ int gpu_devices() {
   return 0;
 #endif
 }
-
-bool is_executable_file(const std::string& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored) && access(path.c_str(), X_OK) == 0;
-}
-
-bool is_in_path(const std::string& name, const std::string& path,
-                const std::function<bool(const std::string&)>& is_executable) {
-  std::istringstream folders(path);
-  for (std::string folder; std::getline(folders, folder, ':');)
-    if (is_executable((folder.empty() ? "." : folder) + "/" + name)) return true;
-  return false;
-}
-
-}  // namespace
 
 int visible_gpus(int devices, const Environment& environment) {
   const auto found = environment.find("CUDA_VISIBLE_DEVICES");

@@ -25,6 +25,10 @@ MachineFacts look_at_machine();
 /// What ranks start, for this program.
 std::string own_program();
 
+Environment own_environment();
+
+/// By the driver's own files: asking CUDA itself would load its libraries for a second. 0 in a build for CPUs.
+int gpu_devices();
 /// GPUs out of `devices` that CUDA_VISIBLE_DEVICES lets a program see.
 int visible_gpus(int devices, const Environment& environment);
 

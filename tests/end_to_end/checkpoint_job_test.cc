@@ -171,7 +171,8 @@ TEST_F(CheckpointJob, GoingOnFromAnotherRunsCheckpointReplacesNoRun) {
   EXPECT_EQ(train(1, from).exit_code, kContract);
   EXPECT_EQ(model() == before, true);
   EXPECT_EQ(train(1, from, "", world_->path("elsewhere")).exit_code, kDone);
-  EXPECT_EQ(read_file(world_->path("elsewhere") + "/model.safetensors") == read_file(other + "/model.safetensors"), true);
+  EXPECT_EQ(read_file(world_->path("elsewhere") + "/model.safetensors") == read_file(other + "/model.safetensors"),
+            true);
 }
 
 TEST_F(CheckpointJob, ACheckpointThatIsNotThereIsNotCalledDamaged) {

@@ -174,7 +174,8 @@ class Resume : public testing::Test {
 
 TEST_F(Resume, FromAnyStepTheTrainingGoesOnAsIfItHadNeverStopped) {
   const Trained unbroken = train();
-  for (const int64_t step : std::initializer_list<int64_t>{1, 4, 7, 8, 10, 11, kSteps}) {  // in mid-epoch; at an epoch's end; evaluations due
+  for (const int64_t step : std::initializer_list<int64_t>{
+           1, 4, 7, 8, 10, 11, kSteps}) {  // in mid-epoch; at an epoch's end; evaluations due
     const Trained before = train({}, step);
     EXPECT_EQ(before.summary.steps, step);
     EXPECT_TRUE(before.summary.stopped_on_request);

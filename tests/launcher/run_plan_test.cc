@@ -115,11 +115,12 @@ TEST(BestModel, AGainBelowTheThresholdIsKeptButDoesNotReset) {
 }
 
 TEST(Machine, AGpuThatCudaDoesNotShowIsOutOfReachUnlessItWasHidden) {
-  EXPECT_TRUE(is_gpu_out_of_reach(0, true, nullptr));
-  EXPECT_FALSE(is_gpu_out_of_reach(1, true, nullptr));
-  EXPECT_FALSE(is_gpu_out_of_reach(0, false, nullptr));  // a machine without GPUs, or a build for CPUs
-  EXPECT_FALSE(is_gpu_out_of_reach(0, true, ""));
-  EXPECT_FALSE(is_gpu_out_of_reach(0, true, "1"));
+  EXPECT_TRUE(is_gpu_out_of_reach(0, 2, {}));
+  EXPECT_TRUE(is_gpu_out_of_reach(0, 2, {{"CUDA_VISIBLE_DEVICES", "0,1"}}));  // as batch systems set it
+  EXPECT_FALSE(is_gpu_out_of_reach(2, 2, {}));
+  EXPECT_FALSE(is_gpu_out_of_reach(0, 0, {}));  // a machine without GPUs, or a build for CPUs
+  EXPECT_FALSE(is_gpu_out_of_reach(0, 2, {{"CUDA_VISIBLE_DEVICES", ""}}));
+  EXPECT_FALSE(is_gpu_out_of_reach(0, 2, {{"CUDA_VISIBLE_DEVICES", "-1"}}));
 }
 
 TEST(Machine, AskedThreadsAreTaken) {
