@@ -46,7 +46,7 @@ fs::path find_model_folder(const std::string& name_or_path) {
 }
 
 fs::path find_weights_folder(const std::string& name_or_path) {
-  const fs::path folder = find_model_folder(name_or_path);
+  fs::path folder = find_model_folder(name_or_path);
   if (fs::exists(folder / kManifestName) && !fs::exists(folder / "model.safetensors"))
     throw SettingsError(name_or_path + " is a checkpoint; lockstep export " + name_or_path +
                         " --output_dir DIR makes a model of it");

@@ -20,8 +20,8 @@ int64_t total_steps_of(const TrainOptions& options, int64_t steps_per_epoch) {
 }
 
 model::Decay decay_of(const std::string& lr_scheduler_type) {
-  if (lr_scheduler_type == "linear") return model::Decay::linear;
-  return lr_scheduler_type == "cosine" ? model::Decay::cosine : model::Decay::none;
+  if (lr_scheduler_type == "linear") return model::Decay::kLinear;
+  return lr_scheduler_type == "cosine" ? model::Decay::kCosine : model::Decay::kNone;
 }
 
 model::LearningRateSchedule schedule_of(const TrainOptions& options, int64_t total_steps) {

@@ -25,7 +25,7 @@ TEST(LearningRateSchedule, WithoutWarmupStartsAtThePeak) {
 }
 
 TEST(LearningRateSchedule, ConstantKeepsThePeakAfterWarmup) {
-  const LearningRateSchedule schedule = {.peak = 3.0, .warmup_steps = 3, .total_steps = 6, .decay = Decay::none};
+  const LearningRateSchedule schedule = {.peak = 3.0, .warmup_steps = 3, .total_steps = 6, .decay = Decay::kNone};
   EXPECT_EQ(schedule.at(1), 1.0);
   EXPECT_EQ(schedule.at(3), 3.0);
   EXPECT_EQ(schedule.at(100), 3.0);
@@ -33,7 +33,7 @@ TEST(LearningRateSchedule, ConstantKeepsThePeakAfterWarmup) {
 
 /// transformers' get_cosine_schedule_with_warmup(warmup 4, total 12), num_cycles 0.5, times 8.
 TEST(LearningRateSchedule, CosineFallsAsTransformersDoes) {
-  const LearningRateSchedule schedule = {.peak = 8.0, .warmup_steps = 4, .total_steps = 12, .decay = Decay::cosine};
+  const LearningRateSchedule schedule = {.peak = 8.0, .warmup_steps = 4, .total_steps = 12, .decay = Decay::kCosine};
   EXPECT_EQ(schedule.at(1), 2.0);
   EXPECT_EQ(schedule.at(4), 8.0);
   EXPECT_DOUBLE_EQ(schedule.at(5), 7.695518130045147);
