@@ -51,7 +51,7 @@ void print_banner(const TrainInputs& in, Job& job, int64_t parameters) {
   log_info("***** Running training *****");
   log_info("  Data set = " + printable_text(manifest.name) + ", model = " + o.model_name_or_path);
   log_info(formatted("  Num examples = %lld", static_cast<long long>(in.plan.examples)));
-  log_info(formatted("  Num Epochs = %g", in.plan.epoch_at(in.plan.total_steps)));
+  log_info(formatted("  Num Epochs = %.4g", in.plan.epoch_at(in.plan.total_steps)));
   log_info(formatted("  Instantaneous batch size per device = %lld", static_cast<long long>(in.plan.device_batch)));
   log_info(formatted("  Total train batch size (w. parallel, distributed & accumulation) = %lld",
                      static_cast<long long>(in.plan.global_batch)));

@@ -52,7 +52,9 @@ void print_line(const std::string& line) {
 
 class Supervisor {
  public:
-  explicit Supervisor(const LaunchPlan& plan) : signals_(open_signals()), mpirun_(plan) {}
+  explicit Supervisor(const LaunchPlan& plan) : signals_(open_signals()), mpirun_(plan) {
+    std::signal(SIGPIPE, SIG_IGN);  // whoever reads our output may leave; mpirun, which runs by now, has its own way
+  }
   ~Supervisor() { close(signals_); }
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
@@ -73,6 +75,7 @@ class Supervisor {
       poll(&output, 1, static_cast<int>(kTick.count()));
     }
     print(end_.output.rest());
+    if (end_.stopped_at_once != 0 && isatty(STDERR_FILENO) == 1) print("\r\033[K");  // a bar, half drawn
     end_.status = mpirun_.status();
     return end_;
   }

@@ -96,7 +96,7 @@ Verdict verdict_on(const JobEnd& end, const std::vector<Host>& hosts,
   if (end.status == 0) return {};
   if (end.stopped_at_once != 0)
     return {128 + end.stopped_at_once,
-            formatted("stopped at once by signal %d (%s); the last model that was saved is in "
+            formatted("stopped at once by signal %d (%s); the last model that was saved, if any, is in "
                       "--output_dir\n",
                       end.stopped_at_once, strsignal(end.stopped_at_once))};
   if (const auto code = end.output.abort_code(); code && (end.given_up || !WIFSIGNALED(end.status)))
