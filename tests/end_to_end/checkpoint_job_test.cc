@@ -218,6 +218,9 @@ TEST_F(CheckpointJob, WhoReadsTheOutputMayLeave) {
   const std::string alone = "env " + tests::quoted(tests::environment("LOCKSTEP_BINARY")) + " ";
   tests::run(alone + arguments(run_folder()) + " --threads 1 2>&1 | head -n 1");
   EXPECT_TRUE(tests::becomes_true([] { return fs::exists(run_folder() + "/all_results.json"); }, tests::kPatience));
+  fs::remove_all(run_folder());
+  tests::run(alone + "launch -n 2 --threads 1 -- " + arguments(run_folder()) + " 2>&1 | head -n 1");
+  EXPECT_TRUE(tests::becomes_true([] { return fs::exists(run_folder() + "/all_results.json"); }, tests::kPatience));
 }
 
 TEST_F(CheckpointJob, FilesThatNoRunWroteAreNotReplaced) {

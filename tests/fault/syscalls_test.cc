@@ -37,6 +37,8 @@ struct Part {
 constexpr const char* kFileCalls =
     "openat|write|pwrite64|pwritev|writev|read|pread64|fsync|fdatasync|close|rename|renameat2|unlink|unlinkat|rmdir|"
     "link|mkdir|newfstatat|fstat|statfs|fallocate|ftruncate|getdents64|fcntl|lseek";
+/// The first commit of another training in the folder, which takes the name of the newest checkpoint there.
+const Part kExchange{"commit-begin", 0, "RENAME_EXCHANGE"};
 /// What ends the main thread's part: it has made the folder, or found no room.
 const std::regex kAnnounced("\\n(mkdir\\(.* = [-0-9]|statfs\\(.*INJECTED).*");
 const Part kParts[] = {{"shard-begin", 0, "fsync("},
@@ -119,6 +121,10 @@ class Syscalls : public tests::Victim {
       log = trace(part, hold(part), "");
     EXPECT_NE(log.find(part.whole), std::string::npos) << part.failpoint << " of rank " << part.rank << ": " << log;
     end_job();
+    return calls_in(log);
+  }
+
+  static std::vector<Call> calls_in(const std::string& log) {
     std::vector<Call> calls;
     std::map<std::string, int> counts;
     std::istringstream lines(log);
@@ -234,6 +240,59 @@ class Syscalls : public tests::Victim {
     expect_that_it_ends_as_if_unbroken();
   }
 
+  /// A thread that is about to exchange two checkpoints' names, of a job that was started for it.
+  HeldThread hold_exchange() {
+    begin_anew();
+    EXPECT_EQ(go_on({"LOCKSTEP_FAILPOINT=concluded:0:2:kill"})->exit_code(), 128 + SIGKILL);
+    job_ = train_anew({"LOCKSTEP_FAILPOINT=commit-begin:0:1:hold", gate_.variable()});
+    return next_one(kExchange).value();
+  }
+
+  /// The calls of a commit that exchanges names, from one that nothing happens to.
+  std::vector<Call> calls_of_exchange() {
+    const std::string log = trace(kExchange, hold_exchange(), "");
+    EXPECT_THAT(log, HasSubstr(kExchange.whole));
+    end_job();
+    return calls_in(log);
+  }
+
+  /// Neither of the two trainings has lost what it had committed, and the folder can be gone on with.
+  void expect_both_are_whole(size_t before) {
+    end_job();
+    for (const StoredCheckpoint& checkpoint : stored())
+      EXPECT_EQ(problem_with(checkpoint, true), std::nullopt) << checkpoint.folder;
+    EXPECT_GE(stored().size(), before);
+    expect_that_it_ends_as_if_unbroken();
+  }
+
+  /// Whether there was such a call; `inject` as strace's.
+  bool hit_exchange(const Call& call, const std::string& inject, const char* mark) {
+    const HeldThread held = hold_exchange();
+    const size_t before = stored().size();
+    const std::string log = trace(kExchange, held, call.name + ":" + inject + ":when=" + std::to_string(call.when));
+    if (log.find(mark) == std::string::npos) return false;
+    expect_no_second_fsync(log);
+    if (inject.starts_with("error")) next_one(kExchange);  // by then it is known what became of that save
+    expect_both_are_whole(before);
+    return true;
+  }
+
+  /// As many calls of an exchange at random as the row has trials, each with one of `kinds`.
+  void try_exchanges(FaultRow& row, const std::vector<std::string>& kinds, const char* mark) {
+    std::vector<std::pair<Call, std::string>> all;
+    for (const Call& call : calls_of_exchange())
+      for (const std::string& kind : kinds)
+        all.emplace_back(call, kind);
+    std::printf("%zu ways to hurt an exchange of names\n", all.size());
+    FaultRow::Random random(row.seed());
+    std::shuffle(all.begin(), all.end(), random);
+    all.resize(std::min(all.size(), static_cast<size_t>(row.trials())));
+    for (const auto& [call, kind] : all) {
+      SCOPED_TRACE(kind + " at " + call.name + " number " + std::to_string(call.when));
+      row.count([&] { expect_one_success([&] { return hit_exchange(call, kind, mark); }); });
+    }
+  }
+
   void end_job() {
     if (!job_) return;
     job_->signal(SIGKILL);
@@ -254,6 +313,16 @@ TEST_F(Syscalls, OneThatFailsCostsOneCheckpointAtMost) {
 TEST_F(Syscalls, AKillAtOneLosesNothing) {
   FaultRow row("syscall_kills", 15);
   try_each(row, {"SIGKILL"}, [&](const Fault& fault) { return kill_at(*fault.part, fault.call, row); });
+}
+
+TEST_F(Syscalls, OneThatFailsInAnExchangeOfNamesLosesNeitherCheckpoint) {
+  FaultRow row("exchange_errors", 6);
+  try_exchanges(row, {"error=ENOSPC", "error=EIO", "error=EACCES"}, "(INJECTED)");
+}
+
+TEST_F(Syscalls, AKillInAnExchangeOfNamesLosesNeitherCheckpoint) {
+  FaultRow row("exchange_kills", 6);
+  try_exchanges(row, {"signal=SIGKILL"}, "killed by SIGKILL");
 }
 
 TEST_F(Syscalls, AnExchangeOfNamesThatIsNotFlushedRemovesNeitherCheckpoint) {
