@@ -178,13 +178,14 @@ Batch DistilBert::Impl::upload(const PackedInput& input, std::vector<int32_t>& h
       *next++ = t;
   std::ranges::copy(input.offsets.first(input.offsets.size() - 1), next);
   const at::Tensor all = to_device(host, device);
-  auto counters = std::make_unique<MaskCounterCache>();
-  return {{input.offsets, input.example_ids, counters.get()},
-          {head_offsets, input.example_ids, counters.get()},
-          all.narrow(0, 0, tokens),
-          all.narrow(0, tokens, tokens),
-          all.narrow(0, 2 * tokens, input.examples()),
-          std::move(counters)};
+  Batch batch;
+  batch.counters = std::make_unique<MaskCounterCache>();
+  batch.examples = {input.offsets, input.example_ids, batch.counters.get()};
+  batch.heads = {head_offsets, input.example_ids, batch.counters.get()};
+  batch.ids = all.narrow(0, 0, tokens);
+  batch.positions = all.narrow(0, tokens, tokens);
+  batch.first_rows = all.narrow(0, 2 * tokens, input.examples());
+  return batch;
 }
 
 at::Tensor DistilBert::Impl::forward(const Batch& batch, const DropoutRun& run) {
