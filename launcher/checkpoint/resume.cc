@@ -69,13 +69,13 @@ std::string names_of_checkpoints(const fs::path& run_folder) {
 
 /// Collective.
 void require_it_exists(Job& job, const fs::path& wanted, const fs::path& run_folder) {
-  std::string problem;
-  std::error_code none;
-  if (job.is_main() && !fs::is_directory(wanted, none))
-    problem = "--resume_from_checkpoint: there is no folder " + wanted.string() + "; " + run_folder.string() +
-              " holds " + names_of_checkpoints(run_folder) + ". Give one of these, a step, auto, must or never";
-  problem = job.control().broadcast(problem, 0);
-  if (!problem.empty()) fail_together(problem);
+  job.together([&] {
+    std::error_code none;
+    if (job.is_main() && !fs::is_directory(wanted, none))
+      throw CheckpointError("--resume_from_checkpoint: there is no folder " + wanted.string() + "; " +
+                            run_folder.string() + " holds " + names_of_checkpoints(run_folder) +
+                            ". Give one of these, a step, auto, must or never");
+  });
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <functional>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -60,7 +61,7 @@ CheckpointSaver::~CheckpointSaver() {
 }
 
 void CheckpointSaver::begin(const TrainingPlace& place, const StateReader& read) {
-  if (is_busy()) return skip(place.step);
+  if (is_busy()) throw std::logic_error("a checkpoint is begun while the one before is being written");
   place_ = place;
   const std::string problem = announce(place.step);
   snapshot_.resize(range_.size());

@@ -64,11 +64,12 @@ class CheckpointSaver {
   CheckpointSaver(const CheckpointSaver&) = delete;
   CheckpointSaver& operator=(const CheckpointSaver&) = delete;
 
-  /// Collective. Copies the state and begins to write it. If the one before is still being written, skips this one and
-  /// counts it: skip(). Throws LockedError on rank 0, as hear() and finish(), if the folder is another job's by now.
+  /// Collective, and not while is_busy(). Copies the state and begins to write it. Throws LockedError on rank 0, as
+  /// hear() and finish(), if the folder is another job's by now.
   void begin(const TrainingPlace& place, const StateReader& read);
   /// The same on all ranks: whether the one before is still being written.
   bool is_busy() const { return stage_ != Stage::kIdle; }
+  /// Counts a checkpoint that is left out for that, and tells of it.
   void skip(int64_t step);
   /// What this rank adds to the step's sum, and collective, what it makes of the sum: the next stage, once all are
   /// ready.

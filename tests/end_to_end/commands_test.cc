@@ -1,57 +1,20 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
+// prepare and train as a user runs them, and what they refuse.
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "data/dataset_manifest.h"
 #include "launcher/exit_codes.h"
-#include "tests/end_to_end/program.h"
-#include "tests/support/tiny_world.h"
+#include "tests/end_to_end/commands.h"
 
 namespace lockstep {
 namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+using tests::Commands;
 using tests::lockstep;
 using tests::mpirun;
 using tests::Outcome;
-
-/// One tiny world and one trained run for all tests: they read it, or write beside it.
-class Commands : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    world_ = new tests::TinyWorld();
-    trained_ = new Outcome(
-        mpirun(2, train_arguments("run") + " --eval_strategy epoch --load_best_model_at_end --logging_steps 2"));
-  }
-  static void TearDownTestSuite() {
-    delete world_;
-    delete trained_;
-  }
-
-  static std::string model_and_data() {
-    return "--model_name_or_path " + world_->model_folder() + " --dataset " + world_->dataset_folder();
-  }
-  static std::string train_arguments(const std::string& output) {
-    return "train " + model_and_data() + " --output_dir " + world_->path(output) +
-           " --global_batch_size 8 --num_train_epochs 2 --max_seq_length 48 --learning_rate 1e-3";
-  }
-  static std::string run_folder() { return world_->path("run"); }
-
-  static void expect_failure(const Outcome& outcome, int exit_code, const std::vector<std::string>& words) {
-    EXPECT_EQ(outcome.exit_code, exit_code) << outcome.output;
-    for (const std::string& word : words)
-      EXPECT_THAT(outcome.output, HasSubstr(word));
-    EXPECT_THAT(outcome.output, Not(HasSubstr("terminate called")));
-  }
-
-  static tests::TinyWorld* world_;
-  static Outcome* trained_;
-};
-tests::TinyWorld* Commands::world_ = nullptr;
-Outcome* Commands::trained_ = nullptr;
 
 TEST_F(Commands, TwoRanksTrainAndSayWhatTheyDo) {
   EXPECT_EQ(trained_->exit_code, 0) << trained_->output;
@@ -128,89 +91,6 @@ TEST_F(Commands, ARankThatKeepsTheOthersWaitingIsNamed) {
               testing::ContainsRegex("rank 1 .[^)]+. keeps the others waiting: it takes 2[0-9][0-9] ms"));
 }
 
-TEST_F(Commands, EvaluateGivesTheNumbersOfTheRun) {
-  const auto expected = nlohmann::json::parse(tests::read_file(run_folder() + "/all_results.json"));
-  const std::string file = world_->path("evaluation.json");
-  const Outcome outcome = lockstep("evaluate --model_name_or_path " + run_folder() + " --dataset " +
-                                   world_->dataset_folder() + " --max_seq_length 48 --output_file " + file);
-  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-  EXPECT_THAT(outcome.output, HasSubstr("95 %"));
-  const auto measured = nlohmann::json::parse(tests::read_file(file));
-  EXPECT_EQ(measured["eval_accuracy"], expected["eval_accuracy"]);
-  EXPECT_NEAR(measured["eval_loss"], expected["eval_loss"], 1e-6);
-}
-
-TEST_F(Commands, EvaluateSaysSoWhenLabelsHaveOtherNames) {
-  const std::string folder = world_->path("cats");
-  std::filesystem::copy(run_folder(), folder);
-  std::string config = tests::read_file(folder + "/config.json");
-  for (size_t at; (at = config.find("neg")) != std::string::npos;)
-    config.replace(at, 3, "cat");
-  std::ofstream(folder + "/config.json") << config;
-  const Outcome outcome = lockstep("evaluate --model_name_or_path " + folder + " --dataset " +
-                                   world_->dataset_folder() + " --max_seq_length 48");
-  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
-  EXPECT_THAT(outcome.output, HasSubstr("the model calls its labels [\"cat\",\"pos\"]"));
-}
-
-TEST_F(Commands, PredictLabelsArgumentsFilesAndStandardInput) {
-  const std::string base = "predict --model_name_or_path " + run_folder() + " --format jsonl";
-  const Outcome arguments = lockstep(base + " 'a good film' 'a bad film'");
-  ASSERT_EQ(arguments.exit_code, 0) << arguments.output;
-  std::ofstream(world_->path("texts.txt")) << "a good film\na bad film\n";
-  EXPECT_EQ(lockstep(base + " --file " + world_->path("texts.txt")).output, arguments.output);
-  EXPECT_EQ(
-      tests::run("printf 'a good film\\na bad film\\n' | " + tests::environment("LOCKSTEP_BINARY") + " " + base).output,
-      arguments.output);
-  const auto first = nlohmann::json::parse(arguments.output.substr(0, arguments.output.find('\n')));
-  EXPECT_NEAR(first["scores"]["neg"].get<double>() + first["scores"]["pos"].get<double>(), 1, 1e-9);
-}
-
-TEST_F(Commands, PredictTakesTextsThatLookLikeOptionsAfterTwoDashes) {
-  EXPECT_THAT(lockstep("predict --model_name_or_path " + run_folder() + " -- --not-bad").output,
-              HasSubstr("--not-bad"));
-}
-
-TEST_F(Commands, PredictReadsWindowsLineEnds) {
-  const std::string base = "predict --model_name_or_path " + run_folder() + " --file ";
-  std::ofstream(world_->path("windows.txt")) << "a good film\r\na bad film\r\n";
-  std::ofstream(world_->path("unix.txt")) << "a good film\na bad film\n";
-  EXPECT_EQ(lockstep(base + world_->path("windows.txt")).output, lockstep(base + world_->path("unix.txt")).output);
-}
-
-TEST_F(Commands, PredictDoesNotTakeAFolderForAnEmptyFile) {
-  expect_failure(lockstep("predict --model_name_or_path " + run_folder() + " --file " + world_->path("dataset")),
-                 kUsage, {"is a folder; name a file"});
-  expect_failure(lockstep("predict --model_name_or_path " + run_folder() + " --file /nowhere/texts.txt"), kUsage,
-                 {"--file /nowhere/texts.txt: cannot be read: No such file"});
-}
-
-TEST_F(Commands, PredictSaysWhichLabelsAreDoubtful) {
-  std::ofstream(world_->path("doubtful.txt")) << "a good film\n\na b\xFF film\n" << std::string(400, '!') << "\n";
-  const std::string base = "predict --model_name_or_path " + run_folder() + " --max_seq_length 48 ";
-  EXPECT_THAT(
-      lockstep(base + "--file " + world_->path("doubtful.txt")).output,
-      HasSubstr("of 4 texts, some were labelled although they are: 1 longer than 48 tokens, without their end, 1 "
-                "not valid UTF-8, the bad bytes as U+FFFD, 1 without a word"));
-  EXPECT_THAT(lockstep(base + "'a good film'").output, Not(HasSubstr("labelled although")));
-}
-
-TEST_F(Commands, EvaluateLooksAtItsOutputBeforeItsModel) {
-  const std::string nothing = "evaluate --model_name_or_path /none --dataset /none --output_file ";
-  expect_failure(lockstep(nothing + "/nowhere/x.json"), kStorage, {"/nowhere/x.json: there is no folder /nowhere"});
-  expect_failure(lockstep(nothing + run_folder()), kUsage, {"is a folder; name a file"});
-}
-
-TEST_F(Commands, ACheckpointIsNotTakenForAModel) {
-  const std::string folder = world_->path("saved");
-  ASSERT_EQ(lockstep(train_arguments("saved") + " --max_steps 1 --save_strategy steps").exit_code, 0);
-  const std::string checkpoint = folder + "/checkpoint-1";
-  const std::string words = checkpoint + " is a checkpoint; lockstep export " + checkpoint + " --output_dir DIR";
-  expect_failure(lockstep("predict --model_name_or_path " + checkpoint + " text"), kContract, {words});
-  expect_failure(lockstep("evaluate --model_name_or_path " + checkpoint + " --dataset " + world_->dataset_folder()),
-                 kContract, {words});
-}
-
 TEST_F(Commands, StartedByTorchrunTrainNamesItsOwnLauncher) {
   expect_failure(tests::run("LOCAL_RANK=0 WORLD_SIZE=4 " + tests::environment("LOCKSTEP_BINARY") + " " +
                             train_arguments("torchrun")),
@@ -245,29 +125,6 @@ TEST_F(Commands, OutputThatCannotBeWrittenIsAFailure) {
         "evaluate " + model + " --dataset " + world_->dataset_folder() + " --max_seq_length 48"})
     for (const char* nowhere : {" 1>/dev/full", " 1>&-"})
       expect_failure(lockstep(command + nowhere), kStorage, {"cannot write standard output"});
-}
-
-TEST_F(Commands, AModelThatAnswersNaNGivesNoLabelsAndNoFigures) {
-  const std::string folder = world_->path("nan_model");
-  std::filesystem::copy(run_folder(), folder);
-  model::DistilBert model(model::load_config(folder), "cpu");
-  model::load_weights(model, folder, 0);
-  std::vector<float> parameters(static_cast<size_t>(model.layout().size));
-  model.get_parameters(parameters);
-  for (float& parameter : parameters)
-    parameter = std::numeric_limits<float>::quiet_NaN();
-  model.set_parameters(parameters);
-  model::save_weights(model, folder);
-  expect_failure(lockstep("predict --model_name_or_path " + folder + " text"), kNumeric, {"NaN"});
-  expect_failure(lockstep("evaluate --model_name_or_path " + folder + " --dataset " + world_->dataset_folder() +
-                          " --max_seq_length 48"),
-                 kNumeric, {"NaN"});
-}
-
-TEST_F(Commands, PredictShowsControlCharactersInsteadOfSendingThem) {
-  const Outcome outcome =
-      lockstep("predict --model_name_or_path " + run_folder() + " \"$(printf 'red \\033[31m text')\"");
-  EXPECT_THAT(outcome.output, HasSubstr("red \\x1b[31m text"));
 }
 
 TEST_F(Commands, ASecondRunDoesNotOverwriteTheFirst) {
@@ -399,52 +256,6 @@ TEST_F(Commands, AProfileOfARunWithoutASecondStepIsToldAsEmpty) {
   const Outcome outcome = lockstep(train_arguments("short") + " --max_steps 1 --profile 3");
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_THAT(outcome.output, HasSubstr("the run had no second step"));
-}
-
-TEST(Program, WithoutACommandItExplainsItself) {
-  const Outcome outcome = lockstep("");
-  EXPECT_EQ(outcome.exit_code, kUsage);
-  for (const char* word : {"prepare", "train", "launch", "plan", "list", "verify", "evaluate", "predict"})
-    EXPECT_THAT(outcome.output, HasSubstr(word));
-}
-
-TEST(Program, CommandsWithoutRanksRefuseToRunSeveralTimesAtOnce) {
-  for (const char* command : {"prepare", "launch", "plan", "list", "verify", "evaluate", "predict"}) {
-    const Outcome outcome = mpirun(2, command);
-    EXPECT_EQ(outcome.exit_code, kUsage) << command;
-    EXPECT_THAT(outcome.output, HasSubstr("without mpirun")) << command;
-  }
-}
-
-TEST(Program, HelpFitsATerminalOfEightyColumns) {
-  for (const char* command :
-       {"", "prepare --help", "train --help", "launch --help", "plan --help", "evaluate --help", "predict --help"}) {
-    std::istringstream lines(lockstep(command).output);
-    for (std::string line; std::getline(lines, line);)
-      EXPECT_LE(line.size(), 80u) << command << ": " << line;
-  }
-}
-
-TEST(Program, AMistypedCommandIsSuggested) {
-  const Outcome outcome = lockstep("trian");
-  EXPECT_EQ(outcome.exit_code, kUsage);
-  EXPECT_THAT(outcome.output, HasSubstr("did you mean train?"));
-}
-
-TEST(Program, EveryCommandHasHelpWithExamples) {
-  for (const char* command : {"prepare", "train", "launch", "plan", "list", "verify", "evaluate", "predict"}) {
-    const Outcome outcome = lockstep(std::string(command) + " --help");
-    EXPECT_EQ(outcome.exit_code, 0) << command;
-    EXPECT_THAT(outcome.output, HasSubstr("Example")) << command;
-    EXPECT_THAT(outcome.output, HasSubstr("Exit codes")) << command;
-  }
-}
-
-TEST(Program, VersionTellsWhatItIsBuiltFrom) {
-  const Outcome outcome = lockstep("--version");
-  EXPECT_EQ(outcome.exit_code, 0);
-  for (const char* part : {"lockstep 0", "LibTorch 2", "MPI", "HDF5 1"})
-    EXPECT_THAT(outcome.output, HasSubstr(part));
 }
 
 }  // namespace

@@ -42,6 +42,18 @@ TEST(ResumeContract, AKeyThatNobodyJudgedNeedsPermission) {
   EXPECT_EQ(verdict_on("world_of_tomorrow"), Verdict::kNeedsPermission);
 }
 
+TEST(ResumeContract, WholeNumbersDifferInTheirLastDigit) {
+  EXPECT_EQ(changes_between({{"seed", "9007199254740992"}}, {{"seed", "9007199254740993"}}).size(), 1u);
+  EXPECT_THAT(changes_between({{"max_steps", "05"}}, {{"max_steps", "5"}}), IsEmpty());
+}
+
+TEST(ResumeContract, AFactThatTheSavedRunDidNotNoteIsNotJudged) {
+  EXPECT_NO_THROW(require_allowed(changes_between({}, {{"architecture", "12 heads, gelu"}}), ""));
+  EXPECT_THROW(
+      require_allowed(changes_between({{"architecture", "6 heads, gelu"}}, {{"architecture", "12 heads, gelu"}}), ""),
+      SettingsError);
+}
+
 TEST(ResumeContract, EveryOptionThatItNamesExists) {
   TrainOptions options;
   const auto app = make_train_app(options);

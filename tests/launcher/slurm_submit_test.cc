@@ -29,6 +29,26 @@ std::string mistake_in(const Words& arguments) {
   return "";
 }
 
+/// What job.sh makes of --resume_from_checkpoint, in `run`.
+std::string beginning_in(const std::string& run, int restarts, const std::string& option) {
+  const std::string script = tests::environment("LOCKSTEP_SOURCE") + "/slurm/job.sh";
+  return tests::run("bash -c '. " + script + "; run=" + run + " restarts=" + std::to_string(restarts) +
+                    "; where_to_begin train " + option + "'")
+      .output;
+}
+
+TEST(SlurmJob, BeginsWhereTheUserSaysUntilThereIsACheckpointOfItsOwn) {
+  const tests::TemporaryFolder folder;
+  const std::string run = folder.path().string();
+  EXPECT_EQ(beginning_in(run, 0, ""), "auto\n");
+  EXPECT_EQ(beginning_in(run, 1, "--resume-from-checkpoint other/checkpoint-5"), "other/checkpoint-5\n");
+  std::filesystem::create_directories(folder / "checkpoint-7");
+  std::ofstream(folder / "checkpoint-7/manifest.json") << "{}";
+  EXPECT_EQ(beginning_in(run, 1, "--resume_from_checkpoint=other/checkpoint-5"), "auto\n");
+  EXPECT_EQ(beginning_in(run, 0, "--resume_from_checkpoint never"), "never\n");
+  EXPECT_EQ(beginning_in(run, 1, "--resume_from_checkpoint never"), "auto\n");
+}
+
 TEST(SlurmSubmit, AsksForNodesGpusCoresAndTime) {
   EXPECT_THAT(line_of({"--slurm", "--nodes", "2", "--gpus", "4", "--threads", "8", "--time", "12:00:00"}),
               ElementsAre("sbatch", "--nodes=2", "--gpus-per-node=4", "--cpus-per-gpu=8", "--time=12:00:00",
