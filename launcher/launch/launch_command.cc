@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 
+#include <csignal>
 #include <cstdio>
 
 #include "launcher/exit_codes.h"
@@ -30,6 +31,7 @@ int launch_command(const std::vector<std::string>& arguments) {
   const LaunchOptions options = parse_launch_options(arguments);
   if (options.slurm) return launch_slurm_job(options);
   const LaunchPlan plan = make_launch_plan(options, look_at_machine());
+  std::signal(SIGPIPE, SIG_IGN);  // who reads our output may leave: that ends no training
   for (const std::string& note : plan.notes)
     std::fprintf(stderr, "%s\n", printable_lines(note).c_str());
   if (options.dry_run) {

@@ -49,6 +49,7 @@ std::array<int, 2> open_channel(bool as_terminal) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
+  std::signal(SIGPIPE, SIG_DFL);
   const int nothing = open("/dev/null", O_RDONLY);
   dup2(nothing, STDIN_FILENO);
   // On a terminal both ways are one, so that a table does not overtake the end of the bar above it.

@@ -52,9 +52,7 @@ void print_line(const std::string& line) {
 
 class Supervisor {
  public:
-  explicit Supervisor(const LaunchPlan& plan) : signals_(open_signals()), mpirun_(plan) {
-    std::signal(SIGPIPE, SIG_IGN);  // whoever reads our output may leave; mpirun, which runs by now, has its own way
-  }
+  explicit Supervisor(const LaunchPlan& plan) : signals_(open_signals()), mpirun_(plan) {}
   ~Supervisor() { close(signals_); }
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;

@@ -28,7 +28,7 @@ class Training {
   void step(bool save) {
     ++step_;
     std::fill(state_.begin(), state_.end(), static_cast<float>(step_));
-    if (save) this->save();
+    if (save && !saver_.is_busy()) this->save();
     saver_.hear(job_.control().sum(std::vector<double>{saver_.vote()})[0]);
   }
   SaveCounts finish() {
