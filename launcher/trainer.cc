@@ -121,7 +121,8 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
   const double local_loss = forward_backward(share, 1.0 / static_cast<double>(stats.examples));
   const std::chrono::duration<double> own_time = std::chrono::steady_clock::now() - began;
   finish_reductions();
-  std::vector<double> sums = {local_loss, asked_to_stop() ? 1.0 : 0.0, saver_ != nullptr ? saver_->vote() : 0.0};
+  std::vector<double> sums = {local_loss, asked_to_stop() ? 1.0 : 0.0, saver_ != nullptr ? saver_->vote() : 0.0,
+                              job_.is_main() ? gradient_norm() : 0.0};
   const auto own = static_cast<std::ptrdiff_t>(sums.size());  // from here on one of each rank, and then another
   const std::ptrdiff_t exposed = own + job_.world_size();
   sums.resize(static_cast<size_t>(exposed + job_.world_size()));
@@ -131,11 +132,12 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
   take_times({sums.begin() + own, sums.begin() + exposed}, {sums.begin() + exposed, sums.end()}, stats);
   stats.loss = sums[0] / static_cast<double>(stats.examples);
   stopping_ = sums[1] > 0;
+  stats.grad_norm = sums[3];
   {
     enter("optimizer");
     failpoint("optimizer");
     const Trace::Span span(trace_, "optimizer");
-    if (std::isfinite(stats.loss)) stats.grad_norm = optimizer_.step(stats.learning_rate);
+    if (std::isfinite(stats.loss)) optimizer_.step(stats.learning_rate, stats.grad_norm);
   }
   if (!std::isfinite(stats.loss) || !std::isfinite(stats.grad_norm)) refuse_step(stats, share);
   stats.step = ++step_;
@@ -160,6 +162,11 @@ void Trainer::finish_reductions() {
     sync_.finish();
   }
   trace_.add(sync_.buckets());
+}
+
+double Trainer::gradient_norm() {
+  const Trace::Span span(trace_, "gradient norm");
+  return optimizer_.gradient_norm();
 }
 
 std::vector<double> Trainer::work_of(std::span<const int64_t> examples) const {

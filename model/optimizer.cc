@@ -122,15 +122,19 @@ struct AdamW::Impl {
 AdamW::AdamW(DistilBert& model, AdamWOptions options) : impl_(std::make_unique<Impl>(model, options)) {}
 AdamW::~AdamW() = default;
 
-double AdamW::step(double learning_rate) {
-  const double norm = impl_->gradient_norm();
+void AdamW::step(double learning_rate, double norm) {
   if (!std::isfinite(norm)) {
     impl_->model.gradients.zero_();
-    return norm;
+    return;
   }
   ++impl_->steps;
   impl_->update(impl_->step_of(learning_rate, norm));
   impl_->model.refresh_weights();
+}
+
+double AdamW::step(double learning_rate) {
+  const double norm = gradient_norm();
+  step(learning_rate, norm);
   return norm;
 }
 

@@ -25,9 +25,12 @@ class AdamW {
   AdamW(const AdamW&) = delete;
   AdamW& operator=(const AdamW&) = delete;
 
-  /// Clips the model's gradients, updates its parameters and zeroes its gradients. Returns the norm before clipping. A
-  /// norm that is not finite leaves parameters, m, v and the step count as they were (the gradients are zeroed all the
-  /// same).
+  /// Clips the model's gradients by `norm`, theirs before that, updates the parameters and zeroes the gradients. Ranks
+  /// give the number of one of them: GPUs of two kinds sum equal gradients to norms that differ in the last bit, and
+  /// replicas would drift apart. A norm that is not finite leaves parameters, m, v and the step count as they were (the
+  /// gradients are zeroed all the same).
+  void step(double learning_rate, double norm);
+  /// Of a replica that is alone: with its own gradient_norm(), which it returns.
   double step(double learning_rate);
   int64_t steps() const;
   /// Of the model's gradients as they are.

@@ -52,6 +52,17 @@ TEST(AdamW, ClipsTheWholeGradientToItsLargestNorm) {
     EXPECT_NEAR(a[i], b[i], 2e-7F) << i;  // the clip factor rounds to float
 }
 
+TEST(AdamW, ClipsByTheNormItIsGivenWhateverItsOwn) {
+  DistilBert one = tiny_model();
+  DistilBert other = tiny_model();
+  AdamW first(one, {.epsilon = 1, .max_grad_norm = 1}), second(other, {.epsilon = 1, .max_grad_norm = 1});
+  fill_gradients(one, 1.0F);
+  fill_gradients(other, 0.5F);
+  first.step(0.1, 128);  // clipped to 1/128
+  second.step(0.1, 64);
+  EXPECT_EQ(parameters_of(one), parameters_of(other));
+}
+
 TEST(AdamW, DecaysOnlyTheSlotsThatSaySo) {
   DistilBert model = tiny_model();
   const std::vector<float> before = parameters_of(model);
