@@ -13,8 +13,15 @@
 
 namespace lockstep::tests {
 
+/// Each so many-th way is tried: all of them, but with sanitizers, which look at memory and are slow.
+#ifdef __SANITIZE_ADDRESS__
+constexpr size_t kDamageStride = 8;
+#else
+constexpr size_t kDamageStride = 1;
+#endif
+
 /// Changes the file in each way in which one bit can be changed, cuts it at each length and lets it grow by a byte:
-/// each time the `complaint` must name the file. Returns how many ways there were; the file is whole again.
+/// each time the `complaint` must name the file. Returns how many ways were tried; the file is whole again.
 inline int64_t expect_that_each_damage_is_named(const std::filesystem::path& file,
                                                 const std::function<std::string()>& complaint) {
   const std::string whole = read_file(file), name = file.filename();
@@ -27,11 +34,11 @@ inline int64_t expect_that_each_damage_is_named(const std::filesystem::path& fil
   };
   for (size_t i = 0; i < whole.size() && !testing::Test::HasFailure(); ++i) {
     std::string changed = whole;
-    for (int bit = 0; bit < 8; ++bit) {
+    for (size_t bit = i % kDamageStride; bit < 8; bit += kDamageStride) {
       changed[i] = static_cast<char>(whole[i] ^ (1 << bit));
       try_bytes(changed);
     }
-    try_bytes(whole.substr(0, i));
+    if (i % kDamageStride == 0) try_bytes(whole.substr(0, i));
   }
   try_bytes(whole + "x");
   std::ofstream(file, std::ios::binary) << whole;
