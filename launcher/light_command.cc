@@ -17,9 +17,9 @@ int run_light(const CommandFacts& command, LightCommand run, const std::vector<s
     std::fputs(help.text.c_str(), stdout);
     return kDone;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", printable_lines(error.what()).c_str());
-    const auto* own = dynamic_cast<const ProgramError*>(&error);
-    return own != nullptr ? own->exit_code() : kFailure;
+    const Problem problem = problem_of(error);
+    std::fprintf(stderr, "error: %s\n", printable_lines(problem.message).c_str());
+    return problem.exit_code;
   }
 }
 

@@ -4,10 +4,8 @@
 #include <cmath>
 #include <fstream>
 #include <functional>
-#include <numeric>
 #include <ranges>
 #include <sstream>
-#include <utility>
 
 #include "launcher/errors.h"
 #include "launcher/format.h"
@@ -37,13 +35,6 @@ std::string row_of(const EvalRecord& record, int64_t best_step, const std::map<i
   return row;
 }
 
-int64_t correct(const model::ConfusionMatrix& matrix) {
-  int64_t sum = 0;
-  for (int64_t label = 0; label < matrix.classes(); ++label)
-    sum += matrix.at(label, label);
-  return sum;
-}
-
 PublishedResult parse_result(const std::string& line, int64_t* epoch, const std::string& where) {
   std::istringstream fields(line);
   double numbers[6] = {};
@@ -61,17 +52,18 @@ PublishedResult parse_result(const std::string& line, int64_t* epoch, const std:
 
 /// The cells off the diagonal with the largest counts, the first of equals.
 std::string most_frequent_confusions(const model::ConfusionMatrix& matrix, const std::vector<std::string>& labels) {
-  std::vector<std::pair<int64_t, int64_t>> wrong;
-  for (int64_t label = 0; label < matrix.classes(); ++label)
-    for (int64_t prediction = 0; prediction < matrix.classes(); ++prediction)
-      if (label != prediction && matrix.at(label, prediction) > 0) wrong.emplace_back(label, prediction);
-  const auto count = [&](const auto& cell) { return matrix.at(cell.first, cell.second); };
-  std::ranges::stable_sort(wrong, std::ranges::greater(), count);
+  struct Confusion {
+    int64_t label, prediction, count;
+  };
+  std::vector<Confusion> wrong;
+  for (const auto& [cell, count] : matrix.cells())
+    if (const int64_t label = cell / matrix.classes(), prediction = cell % matrix.classes(); label != prediction)
+      wrong.push_back({label, prediction, count});
+  std::ranges::stable_sort(wrong, std::ranges::greater(), &Confusion::count);
   std::string list = formatted("most frequent confusions of %zu classes, true as predicted:", labels.size());
-  for (const auto& cell : wrong | std::views::take(10))
-    list += formatted("\n%6lld  ", static_cast<long long>(count(cell))) +
-            printable_text(labels.at(static_cast<size_t>(cell.first))) + " as " +
-            printable_text(labels.at(static_cast<size_t>(cell.second)));
+  for (const auto& [label, prediction, count] : wrong | std::views::take(10))
+    list += formatted("\n%6lld  ", static_cast<long long>(count)) + printable_text(labels.at(label)) + " as " +
+            printable_text(labels.at(prediction));
   return list + "\n";
 }
 
@@ -127,7 +119,7 @@ std::string confusion_table(const model::ConfusionMatrix& matrix, const std::vec
 }
 
 std::string accuracy_with_interval(const model::ConfusionMatrix& matrix) {
-  const model::Interval interval = model::wilson_interval(correct(matrix), matrix.total());
+  const model::Interval interval = model::wilson_interval(matrix.correct(), matrix.total());
   return formatted("%.4f (95 %%: %.4f to %.4f)", model::metrics_of(matrix).accuracy, interval.low, interval.high);
 }
 

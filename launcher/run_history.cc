@@ -41,12 +41,11 @@ nlohmann::json exact_json(const EpochRecord& r) {
           {"per_second", exact_json(r.per_second)}};
 }
 
-/// The cells that are not 0, as [place, count]: of many classes nearly all are, and a checkpoint holds every
-/// evaluation.
+/// As [cell, count].
 nlohmann::json cells_of(const model::ConfusionMatrix& matrix) {
   nlohmann::json cells = nlohmann::json::array();
-  for (size_t place = 0; place < matrix.counts().size(); ++place)
-    if (matrix.counts()[place] != 0) cells.push_back({place, matrix.counts()[place]});
+  for (const auto& [cell, count] : matrix.cells())
+    cells.push_back({cell, count});
   return cells;
 }
 
@@ -54,10 +53,10 @@ nlohmann::json cells_of(const model::ConfusionMatrix& matrix) {
 model::ConfusionMatrix matrix_of(int64_t classes, const nlohmann::json& cells) {
   model::ConfusionMatrix matrix(classes);
   for (size_t i = 0; i < cells.size(); ++i) {
-    const bool is_pair = cells[i].is_array();
-    const size_t place = is_pair ? cells[i].at(0).get<size_t>() : i;
-    if (place >= matrix.counts().size()) throw std::invalid_argument("a confusion matrix of another size");
-    matrix.counts()[place] = is_pair ? cells[i].at(1) : cells[i];
+    if (cells[i].is_array())
+      matrix.add_to(cells[i].at(0), cells[i].at(1));
+    else
+      matrix.add_to(static_cast<int64_t>(i), cells[i]);
   }
   return matrix;
 }

@@ -1,6 +1,7 @@
 #include "launcher/trainer.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 #include <optional>
@@ -19,6 +20,22 @@
 namespace lockstep {
 
 namespace {
+
+/// Collective. Each rank's cells have a place of their own in what is added up.
+model::ConfusionMatrix sum_over_ranks(Job& job, const model::ConfusionMatrix& own) {
+  std::vector<int64_t> sizes(static_cast<size_t>(job.world_size()));
+  sizes[job.rank()] = std::ssize(own.cells());
+  sizes = job.control().sum(std::move(sizes));
+  std::vector<int64_t> cells(2 * std::accumulate(sizes.begin(), sizes.end(), size_t{0}));
+  auto place = cells.begin() + 2 * std::accumulate(sizes.begin(), sizes.begin() + job.rank(), int64_t{0});
+  for (const auto& [cell, count] : own.cells())
+    place = std::ranges::copy(std::array{cell, count}, place).out;
+  cells = job.control().sum(std::move(cells));
+  model::ConfusionMatrix sum(own.classes());
+  for (size_t i = 0; i < cells.size(); i += 2)
+    sum.add_to(cells[i], cells[i + 1]);
+  return sum;
+}
 
 model::AdamWOptions adamw_options(const TrainOptions& options) {
   return {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay, options.max_grad_norm};
@@ -353,9 +370,7 @@ std::optional<EvalResult> Trainer::run_evaluation() {
   const std::vector<double> sums = job_.control().sum(std::vector<double>{counts.loss_sum, is_cut ? 1.0 : 0.0});
   if (sums[1] > 0) return std::nullopt;
   counts.loss_sum = sums[0];
-  const auto cells =
-      job_.control().sum(std::vector<int64_t>(counts.confusion.counts().begin(), counts.confusion.counts().end()));
-  std::copy(cells.begin(), cells.end(), counts.confusion.counts().begin());
+  counts.confusion = sum_over_ranks(job_, counts.confusion);
   return result_of(counts, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
 }
 

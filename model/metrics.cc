@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "model/distilbert.h"
 
@@ -15,21 +16,24 @@ double ratio(int64_t part, int64_t whole) {
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
-struct ClassScores {
-  double precision = 0;
-  double recall = 0;
-  double f1 = 0;
-};
-
-ClassScores scores_of(const ConfusionMatrix& matrix, int64_t label) {
+/// What scores of one class are made of.
+struct ClassCounts {
+  int64_t hits = 0;
   int64_t predicted = 0;
   int64_t present = 0;
-  for (int64_t other = 0; other < matrix.classes(); ++other) {
-    predicted += matrix.at(other, label);
-    present += matrix.at(label, other);
+
+  bool occurs() const { return predicted + present > 0; }
+};
+
+std::vector<ClassCounts> counts_of_classes(const ConfusionMatrix& matrix) {
+  std::vector<ClassCounts> counts(static_cast<size_t>(matrix.classes()));
+  for (const auto& [cell, count] : matrix.cells()) {
+    const auto [label, prediction] = std::lldiv(cell, matrix.classes());
+    counts[label].present += count;
+    counts[prediction].predicted += count;
+    if (label == prediction) counts[label].hits += count;
   }
-  const int64_t hits = matrix.at(label, label);
-  return {ratio(hits, predicted), ratio(hits, present), ratio(2 * hits, predicted + present)};
+  return counts;
 }
 
 /// Classes per row, and that the rows fill `logits` and every label is one of them.
@@ -48,7 +52,6 @@ int64_t checked_classes(std::span<const float> logits, std::span<const int32_t> 
 
 ConfusionMatrix::ConfusionMatrix(int64_t classes) : classes_(classes) {
   if (classes < 1) throw std::invalid_argument("a confusion matrix of " + std::to_string(classes) + " classes");
-  counts_.assign(static_cast<size_t>(classes * classes), 0);
 }
 
 void ConfusionMatrix::add(std::span<const float> logits, std::span<const int32_t> labels) {
@@ -56,31 +59,49 @@ void ConfusionMatrix::add(std::span<const float> logits, std::span<const int32_t
   for (size_t row = 0; row < labels.size(); ++row) {
     const auto values = logits.subspan(row * classes_, classes_);
     const auto prediction = std::max_element(values.begin(), values.end()) - values.begin();
-    ++counts_[labels[row] * classes_ + prediction];
+    ++cells_[labels[row] * classes_ + prediction];
   }
 }
 
+void ConfusionMatrix::add_to(int64_t cell, int64_t count) {
+  if (cell < 0 || cell >= classes_ * classes_)
+    throw std::invalid_argument("found cell " + std::to_string(cell) + " of a confusion matrix of " +
+                                std::to_string(classes_) + " classes");
+  if (count != 0) cells_[cell] += count;
+}
+
 int64_t ConfusionMatrix::total() const {
-  return std::accumulate(counts_.begin(), counts_.end(), int64_t{0});
+  int64_t sum = 0;
+  for (const auto& [cell, count] : cells_)
+    sum += count;
+  return sum;
+}
+
+int64_t ConfusionMatrix::correct() const {
+  int64_t sum = 0;
+  for (const auto& [cell, count] : cells_)
+    if (cell % (classes_ + 1) == 0) sum += count;  // the diagonal
+  return sum;
 }
 
 int64_t ConfusionMatrix::at(int64_t label, int64_t prediction) const {
-  return counts_.at(static_cast<size_t>(label * classes_ + prediction));
+  const auto found = cells_.find(label * classes_ + prediction);
+  return found == cells_.end() ? 0 : found->second;
 }
 
 ClassificationMetrics metrics_of(const ConfusionMatrix& matrix) {
   ClassificationMetrics result;
-  int64_t correct = 0;
-  for (int64_t label = 0; label < matrix.classes(); ++label)
-    correct += matrix.at(label, label);
-  result.accuracy = ratio(correct, matrix.total());
-  const bool binary = matrix.classes() == 2;
-  const double weight = binary ? 1.0 : 1.0 / static_cast<double>(matrix.classes());
-  for (int64_t label = binary ? 1 : 0; label < matrix.classes(); ++label) {
-    const ClassScores scores = scores_of(matrix, label);
-    result.precision += weight * scores.precision;
-    result.recall += weight * scores.recall;
-    result.f1 += weight * scores.f1;
+  result.accuracy = ratio(matrix.correct(), matrix.total());
+  std::vector<ClassCounts> classes = counts_of_classes(matrix);
+  if (classes.size() == 2)
+    classes.erase(classes.begin());
+  else
+    std::erase_if(classes, [](const ClassCounts& counts) { return !counts.occurs(); });
+  for (const auto& [hits, predicted, present] : classes) {
+    const double weight = 1.0 / static_cast<double>(classes.size());
+    result.precision += weight * ratio(hits, predicted);
+    result.recall += weight * ratio(hits, present);
+    result.f1 += weight * ratio(2 * hits, predicted + present);
   }
   return result;
 }

@@ -1,29 +1,34 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
-#include <vector>
 
 namespace lockstep::model {
 
-/// Counts of (label, prediction) pairs; all that evaluation keeps, whatever the number of examples.
+/// Counts of (label, prediction) pairs; all that evaluation keeps. Only pairs that occur take memory: of thousands of
+/// classes nearly none do.
 class ConfusionMatrix {
  public:
   explicit ConfusionMatrix(int64_t classes);
   void add(std::span<const float> logits, std::span<const int32_t> labels);  // row-major [rows * classes]
+  /// `count` more in cell label * classes() + prediction. Throws std::invalid_argument if there is no such cell.
+  void add_to(int64_t cell, int64_t count);
   int64_t classes() const { return classes_; }
   int64_t total() const;
+  int64_t correct() const;
   int64_t at(int64_t label, int64_t prediction) const;
-  std::span<int64_t> counts() { return counts_; }  // [label * classes + prediction], to sum over ranks
-  std::span<const int64_t> counts() const { return counts_; }
+  /// The counts that are not 0, by label * classes() + prediction.
+  const std::map<int64_t, int64_t>& cells() const { return cells_; }
+  bool operator==(const ConfusionMatrix&) const = default;
 
  private:
   int64_t classes_;
-  std::vector<int64_t> counts_;
+  std::map<int64_t, int64_t> cells_;
 };
 
-/// Precision, recall and F1 of class 1 for two classes, their unweighted (macro) means otherwise; 0 where undefined, as
-/// scikit-learn.
+/// Precision, recall and F1 of class 1 for two classes; otherwise their unweighted (macro) means over the classes that
+/// occur, as a label or as a prediction. 0 where undefined. So scikit-learn has it.
 struct ClassificationMetrics {
   double accuracy = 0;
   double precision = 0;

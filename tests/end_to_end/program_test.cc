@@ -53,6 +53,11 @@ TEST(Program, EveryCommandHasHelpWithExamples) {
   }
 }
 
+TEST(Program, ItsLightCommandsHaveTheExitCodesOfTheOthers) {
+  const Outcome outcome = lockstep("plan --dataset no_such_folder");
+  EXPECT_EQ(outcome.exit_code, kData) << outcome.output;
+}
+
 TEST(Program, VersionTellsWhatItIsBuiltFrom) {
   const Outcome outcome = lockstep("--version");
   EXPECT_EQ(outcome.exit_code, 0);

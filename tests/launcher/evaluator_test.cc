@@ -33,12 +33,10 @@ TEST_F(Evaluation, PartsAddUpToTheWholeWithTheSameConfusionMatrix) {
     for (int index = 0; index < parts; ++index) {
       const EvalCounts counts = part(index, parts);
       sum.loss_sum += counts.loss_sum;
-      for (size_t cell = 0; cell < 4; ++cell)
-        sum.confusion.counts()[cell] += counts.confusion.counts()[cell];
+      for (const auto& [cell, count] : counts.confusion.cells())
+        sum.confusion.add_to(cell, count);
     }
-    EXPECT_TRUE(
-        std::equal(sum.confusion.counts().begin(), sum.confusion.counts().end(), whole.confusion.counts().begin()))
-        << parts;
+    EXPECT_EQ(sum.confusion, whole.confusion) << parts;
     EXPECT_NEAR(sum.loss_sum, whole.loss_sum, 1e-9) << parts;  // the same batches, added in another order of doubles
   }
 }

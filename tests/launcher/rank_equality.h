@@ -194,8 +194,7 @@ TEST_P(RankEquality, EvaluationByAllRanksGivesTheNumbersOfRankZero) {
     Trainer(options, plan, data, threads, job(), model, history).run([] {});
     results.push_back(history.evaluations().back().result);
   }
-  EXPECT_TRUE(std::equal(results[0].confusion.counts().begin(), results[0].confusion.counts().end(),
-                         results[1].confusion.counts().begin()));
+  EXPECT_EQ(results[0].confusion, results[1].confusion);
   EXPECT_EQ(results[0].examples(), data.eval.size());
   EXPECT_NEAR(results[0].loss, results[1].loss, 1e-9);  // sums of doubles in another order
 }

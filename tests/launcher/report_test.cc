@@ -16,7 +16,8 @@ namespace {
 EvalResult result_of_counts(double loss, int64_t tn, int64_t fp, int64_t fn, int64_t tp) {
   EvalCounts counts{0, model::ConfusionMatrix(2)};
   const int64_t cells[] = {tn, fp, fn, tp};
-  std::copy(std::begin(cells), std::end(cells), counts.confusion.counts().begin());
+  for (int64_t cell = 0; cell < std::ssize(cells); ++cell)
+    counts.confusion.add_to(cell, cells[cell]);
   counts.loss_sum = loss * static_cast<double>(tn + fp + fn + tp);
   return result_of(counts, 2.0);
 }
@@ -70,9 +71,9 @@ TEST(ProgressLine, WithoutANarrowFormKeepsItsBar) {
 model::ConfusionMatrix matrix_of_many_classes() {
   model::ConfusionMatrix matrix(150);
   for (int64_t label = 0; label < 150; ++label)
-    matrix.counts()[static_cast<size_t>(151 * label)] = 30;
-  matrix.counts()[3] = 2;          // 0 as 3
-  matrix.counts()[149 * 150] = 5;  // 149 as 0
+    matrix.add_to(151 * label, 30);
+  matrix.add_to(3, 2);          // 0 as 3
+  matrix.add_to(149 * 150, 5);  // 149 as 0
   return matrix;
 }
 
@@ -86,7 +87,7 @@ TEST(ConfusionTable, OfManyClassesNamesTheMostFrequentConfusions) {
 
 TEST(ConfusionTable, OfLongNamesStaysWithinATerminal) {
   model::ConfusionMatrix matrix(3);
-  matrix.counts()[1] = 4;
+  matrix.add_to(1, 4);
   const std::vector<std::string> labels = {std::string(40, 'a'), "b", "c"};
   EXPECT_EQ(confusion_table(matrix, labels),
             "most frequent confusions of 3 classes, true as predicted:\n     4  " + labels[0] + " as b\n");
@@ -100,9 +101,7 @@ TEST(History, OfAnEvaluationOfManyClassesIsShort) {
   history.add(record);
   EXPECT_LT(history.records().size(), 3000);
   restored.restore(history.records());
-  const auto counts = restored.evaluations().front().result.confusion.counts();
-  EXPECT_EQ(std::vector(counts.begin(), counts.end()),
-            std::vector(record.result.confusion.counts().begin(), record.result.confusion.counts().end()));
+  EXPECT_EQ(restored.evaluations().front().result.confusion, record.result.confusion);
 }
 
 TEST(History, OfACheckpointThatHasAllCellsIsRead) {

@@ -13,7 +13,8 @@ namespace {
 /// Rows are labels, columns predictions.
 ConfusionMatrix matrix_of(int64_t classes, const std::vector<int64_t>& counts) {
   ConfusionMatrix matrix(classes);
-  std::ranges::copy(counts, matrix.counts().begin());
+  for (size_t cell = 0; cell < counts.size(); ++cell)
+    matrix.add_to(static_cast<int64_t>(cell), counts[cell]);
   return matrix;
 }
 
@@ -38,6 +39,15 @@ TEST(ConfusionMatrix, RefusesRowsThatDoNotMatchTheirLabels) {
   EXPECT_EQ(matrix.total(), 0);
 }
 
+TEST(ConfusionMatrix, OfManyClassesTakesMemoryForPairsThatOccur) {
+  constexpr int64_t kClasses = 1'000'000;  // all pairs would take 8 TB
+  ConfusionMatrix matrix(kClasses);
+  matrix.add_to(kClasses * kClasses - 1, 2);
+  EXPECT_THROW(matrix.add_to(kClasses * kClasses, 1), std::invalid_argument);
+  EXPECT_EQ(matrix.at(kClasses - 1, kClasses - 1), 2);
+  EXPECT_EQ(metrics_of(matrix).accuracy, 1);
+}
+
 TEST(Metrics, OfTwoClassesScoreClassOne) {
   const auto metrics = metrics_of(matrix_of(2, {50, 10, 5, 35}));
   EXPECT_DOUBLE_EQ(metrics.accuracy, 0.85);
@@ -52,6 +62,15 @@ TEST(Metrics, OfThreeClassesAreUnweightedMeans) {
   EXPECT_NEAR(metrics.precision, (4.0 / 6 + 6.0 / 7 + 5.0 / 7) / 3, 1e-15);
   EXPECT_NEAR(metrics.recall, (4.0 / 5 + 6.0 / 10 + 5.0 / 5) / 3, 1e-15);
   EXPECT_NEAR(metrics.f1, (8.0 / 11 + 12.0 / 17 + 10.0 / 12) / 3, 1e-15);
+}
+
+TEST(Metrics, OfManyClassesAreMeansOverThoseThatOccur) {
+  const auto perfect = metrics_of(matrix_of(3, {4, 0, 0, 0, 6, 0, 0, 0, 0}));
+  EXPECT_EQ(perfect.f1, 1);
+  EXPECT_EQ(perfect.precision, 1);
+  EXPECT_EQ(perfect.recall, 1);
+  const auto third_predicted = metrics_of(matrix_of(3, {3, 0, 1, 0, 6, 0, 0, 0, 0}));
+  EXPECT_NEAR(third_predicted.recall, (3.0 / 4 + 1 + 0) / 3, 1e-15);
 }
 
 TEST(Metrics, AreZeroWhereUndefined) {
