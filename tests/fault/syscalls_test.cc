@@ -1,12 +1,13 @@
 // Each system call of a save fails, or the process is killed there: those of the ranks' I/O threads, of rank 0's that
 // commits, and of rank 0's main thread that makes the folder. An ordinary save is traced first, so that no call is left
-// out; then strace injects one fault into one thread's K-th call of a name.
+// out; then strace injects a fault into one thread's K-th call of a name.
 #include <gmock/gmock.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <regex>
+#include <span>
 #include <stdexcept>
 #include <utility>
 
@@ -90,21 +91,21 @@ class Syscalls : public tests::Victim {
     return held;
   }
 
-  /// Traces the thread from where it is held to its end, with one fault if `inject` is not empty; the main thread until
-  /// the folder is announced. The other rank stands still meanwhile, so that the training does not run away. Returns
-  /// what strace wrote.
-  std::string trace(const Part& part, const HeldThread& held, const std::string& inject) {
+  /// Traces the thread from where it is held to its end, with these faults; the main thread until the folder is
+  /// announced. The other rank stands still meanwhile, so that the training does not run away. Returns what strace
+  /// wrote.
+  std::string trace(const Part& part, const HeldThread& held, const std::vector<std::string>& faults) {
     const std::string log = world_->path("calls.txt"), words = world_->path("strace.txt");
     for (const std::string& earlier : {log, words})
       std::filesystem::remove(earlier);
     std::vector<std::string> command{"strace", "-o", log, "-e", "trace=%file,%desc", "-p", std::to_string(held.thread)};
-    if (!inject.empty()) command.insert(command.end() - 2, {"-e", "inject=" + inject});
+    for (const std::string& fault : faults)
+      command.insert(command.end() - 2, {"-e", "inject=" + fault});
     const auto other = process_of(1 - part.rank);
     if (other) ::kill(*other, SIGSTOP);
     {
       tests::Background strace(command, words);
-      EXPECT_TRUE(becomes_true([&] { return strace.output().find("attached") != std::string::npos; }, tests::kPatience))
-          << strace.output();
+      EXPECT_TRUE(is_attached(strace)) << strace.output();
       gate_.let_pass(held);
       const bool is_main = held.thread == held.process;
       const auto has_announced = [&] { return std::regex_search(tests::read_file(log), kAnnounced); };
@@ -118,7 +119,7 @@ class Syscalls : public tests::Victim {
   std::vector<Call> calls_of(const Part& part) {
     std::string log;
     for (int saves = 0; saves < 5 && log.find(part.whole) == std::string::npos; ++saves)
-      log = trace(part, hold(part), "");
+      log = trace(part, hold(part), {});
     EXPECT_NE(log.find(part.whole), std::string::npos) << part.failpoint << " of rank " << part.rank << ": " << log;
     end_job();
     return calls_in(log);
@@ -158,7 +159,7 @@ class Syscalls : public tests::Victim {
     const HeldThread held = hold(part);
     const int64_t before = newest_step();
     const size_t warned = warnings();
-    const std::string log = trace(part, held, call.name + ":error=" + error + ":when=" + std::to_string(call.when));
+    const std::string log = trace(part, held, {failure(call, error)});
     if (log.find("(INJECTED)") == std::string::npos) return false;
     expect_no_second_fsync(log);
     next_one(part);  // by then it is known what became of that save
@@ -169,12 +170,45 @@ class Syscalls : public tests::Victim {
 
   bool kill_at(const Part& part, const Call& call, FaultRow& row) {
     const HeldThread held = hold(part);
-    const std::string log = trace(part, held, call.name + ":signal=SIGKILL:when=" + std::to_string(call.when));
+    const std::string log = trace(part, held, {death(call)});
     if (log.find("killed by SIGKILL") == std::string::npos) return false;
-    EXPECT_TRUE(ends_by_a_kill(*job_, true, "error: rank " + std::to_string(part.rank) + " on host ", row));
-    job_.reset();
+    expect_the_end_of_a_kill(part, row);
     return true;
   }
+
+  void expect_the_end_of_a_kill(const Part& part, FaultRow& row) {
+    EXPECT_TRUE(ends_by_a_kill(*job_, true, "error: rank " + std::to_string(part.rank) + " on host ", row));
+    job_.reset();
+  }
+
+  /// One call fails, and rank 0 is killed while it clears away what the checkpoint had become.
+  bool fail_and_kill(const Fault& fault, int files, FaultRow& row) {
+    const HeldThread held = hold(*fault.part);
+    const auto main_thread = std::to_string(process_of(0).value());
+    tests::Background killer(
+        {"strace", "-e", "trace=unlinkat", "-e", "inject=" + death({"unlinkat", files}), "-p", main_thread},
+        world_->path("killer.txt"));
+    EXPECT_TRUE(is_attached(killer));
+    const std::string log = trace(*fault.part, held, {failure(fault.call, fault.kind)});
+    next_one(*fault.part);
+    const bool is_killed = killer.output().find("killed by SIGKILL") != std::string::npos;
+    killer.signal(SIGINT);
+    pairs_ += is_killed ? 1 : 0;
+    if (is_killed)
+      expect_the_end_of_a_kill(kParts[0], row);
+    else
+      expect_nothing_lost();
+    return is_killed || log.find("(INJECTED)") != std::string::npos;
+  }
+
+  static bool is_attached(const tests::Background& strace) {
+    return becomes_true([&] { return strace.output().find("attached") != std::string::npos; }, tests::kPatience);
+  }
+
+  static std::string failure(const Call& call, const std::string& error) {
+    return call.name + ":error=" + error + ":when=" + std::to_string(call.when);
+  }
+  static std::string death(const Call& call) { return call.name + ":signal=SIGKILL:when=" + std::to_string(call.when); }
 
   /// Warnings of saves that failed, apart from those that were left out.
   size_t warnings() const { return count(job_->output(), "no checkpoint of step [0-9]+: (?!that of step)"); }
@@ -212,7 +246,7 @@ class Syscalls : public tests::Victim {
   /// LOCKSTEP_FAULT_ONLY, a regular expression, takes those whose words match.
   std::vector<Fault> faults(const std::vector<std::string>& kinds, FaultRow& row) {
     std::vector<Fault> all;
-    for (const Part& part : kParts) {
+    for (const Part& part : parts_) {
       const std::vector<Call> calls = calls_of(part);
       std::printf("%s of rank %d: %zu calls\n", part.failpoint, part.rank, calls.size());
       for (const Call& call : calls)
@@ -250,7 +284,7 @@ class Syscalls : public tests::Victim {
 
   /// The calls of a commit that exchanges names, from one that nothing happens to.
   std::vector<Call> calls_of_exchange() {
-    const std::string log = trace(kExchange, hold_exchange(), "");
+    const std::string log = trace(kExchange, hold_exchange(), {});
     EXPECT_THAT(log, HasSubstr(kExchange.whole));
     end_job();
     return calls_in(log);
@@ -269,7 +303,7 @@ class Syscalls : public tests::Victim {
   bool hit_exchange(const Call& call, const std::string& inject, const char* mark) {
     const HeldThread held = hold_exchange();
     const size_t before = stored().size();
-    const std::string log = trace(kExchange, held, call.name + ":" + inject + ":when=" + std::to_string(call.when));
+    const std::string log = trace(kExchange, held, {call.name + ":" + inject + ":when=" + std::to_string(call.when)});
     if (log.find(mark) == std::string::npos) return false;
     expect_no_second_fsync(log);
     if (inject.starts_with("error")) next_one(kExchange);  // by then it is known what became of that save
@@ -301,6 +335,8 @@ class Syscalls : public tests::Victim {
   }
 
   std::unique_ptr<tests::Background> job_;
+  std::span<const Part> parts_ = kParts;
+  int pairs_ = 0;  // trials in which both faults came by
   const tests::Gate gate_{world_->path("gate")};
 };
 
@@ -313,6 +349,15 @@ TEST_F(Syscalls, OneThatFailsCostsOneCheckpointAtMost) {
 TEST_F(Syscalls, AKillAtOneLosesNothing) {
   FaultRow row("syscall_kills", 15);
   try_each(row, {"SIGKILL"}, [&](const Fault& fault) { return kill_at(*fault.part, fault.call, row); });
+}
+
+TEST_F(Syscalls, AKillAfterOneThatFailedLosesNothing) {
+  FaultRow row("syscall_pairs", 12);
+  FaultRow::Random random(row.seed());
+  parts_ = parts_.first(3);  // the last one's main thread has made nothing yet
+  try_each(row, {"ENOSPC", "EIO"},
+           [&](const Fault& fault) { return fail_and_kill(fault, static_cast<int>(1 + random() % 4), row); });
+  std::printf("killed after a failure: %d\n", pairs_);
 }
 
 TEST_F(Syscalls, OneThatFailsInAnExchangeOfNamesLosesNeitherCheckpoint) {
@@ -330,7 +375,7 @@ TEST_F(Syscalls, AnExchangeOfNamesThatIsNotFlushedRemovesNeitherCheckpoint) {
   const size_t before = stored().size();
   const Part exchange{"exchanged", 0, "fsync("};
   job_ = train_anew({"LOCKSTEP_FAILPOINT=exchanged:0:1:hold", gate_.variable()});
-  EXPECT_THAT(trace(exchange, next_one(exchange).value(), "fsync:error=EIO:when=1"), HasSubstr("(INJECTED)"));
+  EXPECT_THAT(trace(exchange, next_one(exchange).value(), {"fsync:error=EIO:when=1"}), HasSubstr("(INJECTED)"));
   EXPECT_TRUE(becomes_true([&] { return warnings() > 0; }, tests::kPatience)) << job_->output();
   ASSERT_EQ(leftovers().size(), 1);
   EXPECT_EQ(problem_with(read_checkpoint(leftovers().front()), true), std::nullopt);
