@@ -45,7 +45,7 @@ std::string gradient_path(const TrainInputs& in, Job& job) {
   return path;
 }
 
-void print_banner(const TrainInputs& in, Job& job, int64_t parameters) {
+void print_banner(const TrainInputs& in, Job& job, const model::DistilBert& model) {
   const TrainOptions& o = in.options;
   const auto& manifest = in.data.train.manifest();
   log_info("***** Running training *****");
@@ -57,9 +57,10 @@ void print_banner(const TrainInputs& in, Job& job, int64_t parameters) {
                      static_cast<long long>(in.plan.global_batch)));
   log_info(formatted("  Gradient Accumulation steps = %lld", static_cast<long long>(in.plan.accumulation)));
   log_info(formatted("  Total optimization steps = %lld", static_cast<long long>(in.plan.total_steps)));
-  log_info(formatted("  Number of trainable parameters = %lld", static_cast<long long>(parameters)));
+  log_info(formatted("  Number of trainable parameters = %lld", static_cast<long long>(model.layout().size)));
   log_info(formatted("  Ranks = %d, device of rank 0 = %s, threads per rank = %d, gradients over %s", job.world_size(),
                      in.device.c_str(), in.threads.per_rank, gradient_path(in, job).c_str()));
+  if (const std::string words = model.attention_words(); !words.empty()) log_info("  Attention = " + words);
   if (o.bf16) log_info("  Mixed precision = bf16, with fp32 parameters and gradients");
   if (!in.eval_split.empty())
     log_info(formatted("  Evaluation on %zu examples of split %s, %s", in.data.eval_examples.size(),
@@ -105,7 +106,8 @@ void share_weights(Job& job, model::DistilBert& model) {
 model::DistilBert make_replicas(Job& job, const TrainInputs& in, bool from_checkpoint) {
   std::optional<model::DistilBert> model;
   job.together([&] {
-    model.emplace(in.config, in.device, in.options.bf16 ? model::Precision::kBFloat16 : model::Precision::kFloat32);
+    model.emplace(in.config, in.device, in.options.bf16 ? model::Precision::kBFloat16 : model::Precision::kFloat32,
+                  in.options.attn_implementation == "eager" ? model::GpuAttention::kPlain : model::GpuAttention::kAuto);
     if (job.is_main() && !from_checkpoint) load_weights(*model, in);
   });
   share_weights(job, *model);
@@ -275,7 +277,7 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   failpoint("replicas-made");
   job.connect_gradients([&] { return make_gradient_communicator(in.backend, job.control(), model.compute_stream()); });
   failpoint("connected");
-  if (job.is_main()) print_banner(in, job, model.layout().size);
+  if (job.is_main()) print_banner(in, job, model);
   if (job.is_main()) warn_about_labels(in);
   if (job.is_main()) warn_about_slow_bfloat16(in);
 

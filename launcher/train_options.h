@@ -70,6 +70,7 @@ struct TrainOptions {
   // Machine
   std::string device = "auto";
   bool bf16 = false;
+  std::string attn_implementation = "auto";  // on GPUs: fused kernels, or eager
   int threads = 0;                   // 0: this rank's share of the cores
   std::string ddp_backend = "auto";  // nccl on GPUs, mpi on CPUs
   double ddp_bucket_cap_mb = 25;

@@ -27,15 +27,18 @@ float Attention::scale() const {
 }
 
 void Attention::forward(const Projections& in, const AttentionRows& rows, const DropoutPlace& place,
-                        const at::Tensor& context, at::Tensor& softmax) {
-  if (context.is_cpu()) return forward_on_host(in, rows, place, context, softmax);
+                        const at::Tensor& context, AttentionState& state) {
+  if (context.is_cpu()) return forward_on_host(in, rows, place, context, state);
+  if (on_device_ == DeviceAttention::kFused) return forward_fused(in, rows, place, context, state);
   forward_on_device(in, rows, place, context);
 }
 
 void Attention::backward(const Projections& in, const at::Tensor& context, const at::Tensor& context_gradient,
-                         const at::Tensor& softmax, const AttentionRows& rows, const DropoutPlace& place,
+                         const AttentionState& state, const AttentionRows& rows, const DropoutPlace& place,
                          const Projections& gradient) {
-  if (context.is_cpu()) return backward_on_host(in, context, context_gradient, softmax, rows, place, gradient);
+  if (context.is_cpu()) return backward_on_host(in, context, context_gradient, state, rows, place, gradient);
+  if (on_device_ == DeviceAttention::kFused)
+    return backward_fused(in, context, context_gradient, state, rows, place, gradient);
   backward_on_device(in, context_gradient, rows, place, gradient);
 }
 

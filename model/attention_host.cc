@@ -49,8 +49,8 @@ struct Attention::Scratch {
   std::vector<AttentionScratch> of_threads;
 };
 
-Attention::Attention(int64_t heads, int64_t head_dim)
-    : heads_(heads), head_dim_(head_dim), scratch_(std::make_unique<Scratch>()) {}
+Attention::Attention(int64_t heads, int64_t head_dim, DeviceAttention on_device)
+    : heads_(heads), head_dim_(head_dim), on_device_(on_device), scratch_(std::make_unique<Scratch>()) {}
 Attention::~Attention() = default;
 
 /// `work`(task, scratch) for every head of every example.
@@ -85,17 +85,18 @@ void Attention::backward_in(const Projections& in, const at::Tensor& context, co
 }
 
 void Attention::forward_on_host(const Projections& in, const AttentionRows& rows, const DropoutPlace& place,
-                                const at::Tensor& context, at::Tensor& softmax) {
-  if (!softmax.defined()) softmax = at::empty({0}, at::kFloat);
-  softmax.resize_({heads_, context.size(0), 2});
-  with_type_of(context, [&]<class T>(T) { forward_in<T>(in, rows, place, context, softmax); });
+                                const at::Tensor& context, AttentionState& state) {
+  if (!state.softmax.defined()) state.softmax = at::empty({0}, at::kFloat);
+  state.softmax.resize_({heads_, context.size(0), 2});
+  with_type_of(context, [&]<class T>(T) { forward_in<T>(in, rows, place, context, state.softmax); });
 }
 
 void Attention::backward_on_host(const Projections& in, const at::Tensor& context, const at::Tensor& context_gradient,
-                                 const at::Tensor& softmax, const AttentionRows& rows, const DropoutPlace& place,
+                                 const AttentionState& state, const AttentionRows& rows, const DropoutPlace& place,
                                  const Projections& gradient) {
-  with_type_of(context,
-               [&]<class T>(T) { backward_in<T>(in, context, context_gradient, softmax, rows, place, gradient); });
+  with_type_of(context, [&]<class T>(T) {
+    backward_in<T>(in, context, context_gradient, state.softmax, rows, place, gradient);
+  });
 }
 
 }  // namespace lockstep::model

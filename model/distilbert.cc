@@ -104,7 +104,7 @@ std::span<const float> values_of(const at::Tensor& tensor) {
 
 }  // namespace
 
-DistilBert::Impl::Impl(DistilBertConfig given, const std::string& device_name, Precision precision)
+DistilBert::Impl::Impl(DistilBertConfig given, const std::string& device_name, Precision precision, GpuAttention wish)
     : config(std::move(given)),
       layout(make_layout(config)),
       device(made_current(device_of(device_name))),
@@ -114,7 +114,11 @@ DistilBert::Impl::Impl(DistilBertConfig given, const std::string& device_name, P
       classifier(linear(parameters, "classifier")),
       pre_classifier(linear(parameters, "pre_classifier")),
       embedding_norm(norm("distilbert.embeddings.LayerNorm")),
-      attention(config.n_heads, config.head_dim()),
+      attention_problem(wish == GpuAttention::kPlain ? "not asked for"
+                                                     : problem_with_fused_attention(device, weights.scalar_type(),
+                                                                                    config.n_heads, config.head_dim())),
+      attention(config.n_heads, config.head_dim(),
+                attention_problem.empty() ? DeviceAttention::kFused : DeviceAttention::kPlain),
       states(static_cast<size_t>(std::max<int64_t>(2, config.n_layers))) {
   for (int64_t i = 0; i < config.n_layers; ++i)
     layers.push_back(layer(i));
@@ -167,6 +171,17 @@ Layer DistilBert::Impl::layer(int64_t index) const {
           layout.find(query + ".bias").offset + 3 * config.dim};
 }
 
+/// Both kinds of rows' offsets, in one copy.
+void DistilBert::Impl::upload_offsets(Batch& batch) const {
+  const auto count = std::ssize(batch.examples.offsets);
+  const at::Tensor host = at::empty({2, count}, at::kInt);
+  auto* next = std::ranges::copy(batch.examples.offsets, host.mutable_data_ptr<int32_t>()).out;
+  std::ranges::copy(batch.heads.offsets, next);
+  const at::Tensor both = to_device(host, device);
+  batch.examples.device_offsets = both[0];
+  batch.heads.device_offsets = both[1];
+}
+
 Batch DistilBert::Impl::upload(const PackedInput& input, std::vector<int32_t>& head_offsets) const {
   head_offsets.resize(input.offsets.size());
   std::iota(head_offsets.begin(), head_offsets.end(), 0);
@@ -182,6 +197,7 @@ Batch DistilBert::Impl::upload(const PackedInput& input, std::vector<int32_t>& h
   batch.counters = std::make_unique<MaskCounterCache>();
   batch.examples = {input.offsets, input.example_ids, batch.counters.get()};
   batch.heads = {head_offsets, input.example_ids, batch.counters.get()};
+  if (!device.is_cpu()) upload_offsets(batch);
   batch.ids = all.narrow(0, 0, tokens);
   batch.positions = all.narrow(0, tokens, tokens);
   batch.first_rows = all.narrow(0, 2 * tokens, input.examples());
@@ -208,8 +224,8 @@ void DistilBert::Impl::backward(const Batch& batch, const DropoutRun& run, const
   if (frontier) frontier(layout.size);
 }
 
-DistilBert::DistilBert(DistilBertConfig config, const std::string& device, Precision precision)
-    : impl_(std::make_unique<Impl>(std::move(config), device, precision)) {}
+DistilBert::DistilBert(DistilBertConfig config, const std::string& device, Precision precision, GpuAttention attention)
+    : impl_(std::make_unique<Impl>(std::move(config), device, precision, attention)) {}
 DistilBert::~DistilBert() = default;
 DistilBert::DistilBert(DistilBert&&) noexcept = default;
 DistilBert& DistilBert::operator=(DistilBert&&) noexcept = default;
@@ -250,6 +266,13 @@ ComputeStream DistilBert::compute_stream() const {
   if (impl_->device.is_cpu()) return {};
   const c10::impl::VirtualGuardImpl devices(impl_->device.type());
   return {impl_->device.index(), devices.getStreamNativeHandle(devices.getStream(impl_->device))};
+}
+
+std::string DistilBert::attention_words() const {
+  if (impl_->device.is_cpu()) return "";
+  const std::string& problem = impl_->attention_problem;
+  return problem.empty() ? "fused kernels, dropout by rank and micro-batch"
+                         : "plain operations (fused kernels: " + problem + ")";
 }
 
 double DistilBert::peak_flops() const {

@@ -35,6 +35,12 @@ enum class Precision {
   kBFloat16
 };
 
+/// How a GPU computes attention; the CPU has one way.
+enum class GpuAttention {
+  kAuto,  // fused kernels, where they do on this GPU what plain operations do
+  kPlain  // slow; dropout masks that do not depend on the number of ranks
+};
+
 /// Where a model's work is queued.
 struct ComputeStream {
   int device = 0;          // CUDA's number of it
@@ -47,7 +53,8 @@ class DistilBert {
  public:
   /// `device`: "cpu", or "cuda:N" in a build with CUDA, which becomes the calling thread's current device. Parameters
   /// are zero until loaded or initialized.
-  DistilBert(DistilBertConfig config, const std::string& device, Precision precision = Precision::kFloat32);
+  DistilBert(DistilBertConfig config, const std::string& device, Precision precision = Precision::kFloat32,
+             GpuAttention attention = GpuAttention::kPlain);
   ~DistilBert();
   DistilBert(DistilBert&&) noexcept;
   DistilBert& operator=(DistilBert&&) noexcept;
@@ -69,6 +76,9 @@ class DistilBert {
   void zero_gradients();
   /// The stream on which gradients are made and used: LibTorch's current one of the model's device.
   ComputeStream compute_stream() const;
+
+  /// "fused kernels" and what that means, or "plain operations" and why; "" on a CPU.
+  std::string attention_words() const;
 
   /// Multiplications and additions per second that the data sheet of its GPU gives for dense matrix products in its
   /// precision; 0 on a CPU, and for a GPU that is not listed (gpu_peak.cc).

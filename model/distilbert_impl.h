@@ -23,9 +23,9 @@ struct Layer {
 /// What a layer keeps, [R, .] each: of all rows, R = T, or in the last layer of the first row of each example, which is
 /// all that the head reads. Buffers: they keep their memory from step to step.
 struct LayerState {
-  at::Tensor first_rows, first_query;            // last layer only: its input, and the queries
-  at::Tensor qkv;                                // [T, 3 * dim]; last layer: keys and values, [T, 2 * dim]
-  at::Tensor softmax;                            // what attention keeps
+  at::Tensor first_rows, first_query;  // last layer only: its input, and the queries
+  at::Tensor qkv;                      // [T, 3 * dim]; last layer: keys and values, [T, 2 * dim]
+  AttentionState attention;
   at::Tensor context, attended, hidden, output;  // attended: after sa_layer_norm; hidden: before the activation
   NormState attention_norm, output_norm;
 };
@@ -46,11 +46,12 @@ struct DropoutRun {
 };
 
 struct DistilBert::Impl {
-  Impl(DistilBertConfig config, const std::string& device, Precision precision);
+  Impl(DistilBertConfig config, const std::string& device, Precision precision, GpuAttention wish);
 
   /// After every change of the parameters.
   void refresh_weights();
 
+  void upload_offsets(Batch& batch) const;
   Batch upload(const PackedInput& input, std::vector<int32_t>& head_offsets) const;
 
   /// Forward to the logits [examples, labels]; states are kept for backward if `run.on`.
@@ -95,6 +96,7 @@ struct DistilBert::Impl {
   Norm embedding_norm;
   at::Tensor word, word_gradient, position, position_gradient;
 
+  std::string attention_problem;  // why it is not by fused kernels; "" if it is
   Attention attention;
   NormState embedding_state;
   at::Tensor embedding_rows;  // fp32: positions' rows, later gradients

@@ -97,7 +97,7 @@ const at::Tensor& DistilBert::Impl::layer_forward(size_t index, const at::Tensor
   const at::Tensor& residual = is_last(index) ? s.first_rows : input;
   fit(s.context, residual.size(0), config.dim, input);
   attention.forward(projections(index, s), rows, place(run, DropoutSite::kAttention, index, config.attention_dropout),
-                    s.context, s.softmax);
+                    s.context, s.attention);
   apply(layer.out, s.context, s.attention_norm.input);
   residual_norm(layer.attention_norm, s.attention_norm, residual, {}, s.attended);
 
@@ -128,7 +128,7 @@ void DistilBert::Impl::layer_backward(size_t index, const at::Tensor& input, con
   residual_norm_backward(layer.attention_norm, s.attention_norm, {}, gradient, gradient, layer.out.bias_gradient);
   add_weight_gradient(layer.out, s.context, gradient);
   apply_transposed(layer.out, gradient, branch);
-  attention.backward(projections(index, s), s.context, branch, s.softmax, rows,
+  attention.backward(projections(index, s), s.context, branch, s.attention, rows,
                      place(run, DropoutSite::kAttention, index, config.attention_dropout),
                      projection_gradients(index, batch));
   project_backward(index, input, batch);

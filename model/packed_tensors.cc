@@ -6,6 +6,11 @@
 #include <optional>
 #include <vector>
 
+#ifdef LOCKSTEP_CUDA
+#include <ATen/cuda/jiterator.h>
+
+#include "model/eight_draws.h"
+#endif
 #include "model/philox.h"
 
 namespace lockstep::model {
@@ -52,6 +57,10 @@ void drop_rows_on_device(const at::Tensor& rows, const Examples& examples, const
   for (int64_t i = 0; i < examples.count(); ++i)
     counters.push_back((examples.length(i) * columns + kDrawsPerCounter - 1) / kDrawsPerCounter);
   const at::Tensor mask = masks_of(examples, counters, place, rows.device());
+  if (columns % kDrawsPerCounter == 0) {  // then no example ends within a counter
+    rows.mul_(mask.view(rows.sizes()));
+    return;
+  }
   int64_t start = 0;
   for (int64_t i = 0; i < examples.count(); ++i) {
     rows.narrow(0, examples.begin(i), examples.length(i))
@@ -131,11 +140,49 @@ at::Tensor mask_by_tensor_operations(const MaskCounters& counters, const Dropout
   return draws.ge(int64_t{drop_threshold(place.p)}).to(at::kFloat).mul_(static_cast<float>(1 / (1 - place.p)));
 }
 
+#ifdef LOCKSTEP_CUDA
+at::Tensor mask_by_kernel(const MaskCounters& counters, const DropoutPlace& place) {
+  const PhiloxKey key = philox_key(place.key.seed, place.key.step);
+  const at::Tensor kept = at::cuda::CompileAndLaunchKernel(
+      kEightDrawsText, "eight_draws", 1, {counters.block, counters.example},
+      {int64_t{mask_counter(place.key, 0)[1]}, int64_t{key.low}, int64_t{key.high}, int64_t{drop_threshold(place.p)}},
+      /*return_by_ref=*/false)[0];
+  return kept.view(at::kByte).to(at::kFloat).mul_(static_cast<float>(1 / (1 - place.p)));
+}
+
+namespace {
+
+/// Tried once, on the device of the process.
+bool kernel_gives_the_same(at::Device device) {
+  const std::vector<int64_t> ids = {5, int64_t{3} << 40};
+  const MaskCounters counters = make_mask_counters(ids, {7, 300}, device);
+  const DropoutPlace place = {{11, 2, 0, 3, DropoutSite::kFeedForward}, 0.3};
+  try {
+    return mask_by_kernel(counters, place).equal(mask_by_tensor_operations(counters, place));
+  } catch (const c10::Error&) {
+    return false;
+  }
+}
+
+}  // namespace
+#endif
+
+namespace {
+
+at::Tensor mask_of(const MaskCounters& counters, const DropoutPlace& place) {
+#ifdef LOCKSTEP_CUDA
+  static const bool by_kernel = kernel_gives_the_same(counters.block.device());
+  if (by_kernel) return mask_by_kernel(counters, place);
+#endif
+  return mask_by_tensor_operations(counters, place);
+}
+
+}  // namespace
+
 at::Tensor masks_of(const Examples& examples, std::vector<int64_t> sizes, const DropoutPlace& place,
                     at::Device device) {
-  if (examples.counters == nullptr)
-    return mask_by_tensor_operations(make_mask_counters(examples.ids, std::move(sizes), device), place);
-  return mask_by_tensor_operations(examples.counters->get(examples.ids, std::move(sizes), device), place);
+  if (examples.counters == nullptr) return mask_of(make_mask_counters(examples.ids, std::move(sizes), device), place);
+  return mask_of(examples.counters->get(examples.ids, std::move(sizes), device), place);
 }
 
 }  // namespace lockstep::model

@@ -32,6 +32,7 @@ struct Examples {
   std::span<const int32_t> offsets;
   std::span<const int64_t> ids;          // empty when dropout is off
   MaskCounterCache* counters = nullptr;  // of these ids; null: masks on a device make them anew
+  at::Tensor device_offsets = {};        // `offsets` on the device, int32; undefined on the host
 
   int64_t count() const { return static_cast<int64_t>(offsets.size()) - 1; }
   int64_t begin(int64_t i) const { return offsets[i]; }
@@ -64,7 +65,11 @@ void drop_rows(const at::Tensor& rows, const Examples& examples, const DropoutPl
 /// The same masks as apply_dropout() from ATen's integer operations, on any device: for each example i the factors of
 /// its elements 0 .. 8 * sizes[i] - 1, end to end.
 at::Tensor mask_by_tensor_operations(const MaskCounters& counters, const DropoutPlace& place);
-/// The same, with the counters that `examples` may have already.
+/// The same from one kernel, compiled when it is first asked for: on GPUs, in a build with CUDA. Throws c10::Error
+/// where LibTorch cannot compile it.
+at::Tensor mask_by_kernel(const MaskCounters& counters, const DropoutPlace& place);
+/// By the kernel where that gives on this device what tensor operations give; with the counters that `examples` may
+/// have already.
 at::Tensor masks_of(const Examples& examples, std::vector<int64_t> sizes, const DropoutPlace& place, at::Device device);
 
 }  // namespace lockstep::model

@@ -153,15 +153,15 @@ void attention(benchmark::State& state) {
   for (int64_t i = 0; i < rows.examples.count(); ++i)
     squares += std::pow(static_cast<double>(rows.examples.length(i)), 2);
   const Mask mask = rows.mask(DropoutSite::kAttention);
-  at::Tensor softmax;
+  AttentionState kept;
   const AttentionRows both = {rows.examples, rows.examples};
   measure(state, 0, 7 * 2e-9 * squares * static_cast<double>(config.dim), [&] {
     if (is_plain(state)) {
       attention.forward_on_device(parts(qkv), both, mask.place, context);
       attention.backward_on_device(parts(qkv), d_context, both, mask.place, parts(d_qkv));
     } else {
-      attention.forward_on_host(parts(qkv), both, mask.place, context, softmax);
-      attention.backward_on_host(parts(qkv), context, d_context, softmax, both, mask.place, parts(d_qkv));
+      attention.forward_on_host(parts(qkv), both, mask.place, context, kept);
+      attention.backward_on_host(parts(qkv), context, d_context, kept, both, mask.place, parts(d_qkv));
     }
   });
 }

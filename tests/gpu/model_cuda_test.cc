@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "model/attention.h"
 #include "model/error.h"
 #include "model/exchange_buffer.h"
 #include "model/flat_vector.h"
@@ -233,6 +234,28 @@ TEST_F(CudaDropout, DrawsTheSameMasks) {
     return mask_by_tensor_operations(make_mask_counters(ids, counters, device), place).cpu();
   };
   EXPECT_TRUE(at::equal(masks(at::kCUDA), masks(at::kCPU)));
+  EXPECT_TRUE(at::equal(mask_by_kernel(make_mask_counters(ids, counters, at::kCUDA), place).cpu(), masks(at::kCPU)));
+}
+
+/// DistilBERT's heads, MiniLM's, and such as few kernels are for.
+TEST_F(Cuda, FusedAttentionDoesWhatPlainOperationsDo) {
+  for (const int64_t head_dim : {64, 32, 8}) {
+    EXPECT_EQ(problem_with_fused_attention(at::kCUDA, at::kFloat, 12, head_dim), "") << head_dim;
+    if (!has_bfloat16("cuda:0")) continue;
+    EXPECT_EQ(problem_with_fused_attention(at::kCUDA, at::kBFloat16, 12, head_dim), "") << head_dim;
+  }
+}
+
+TEST_F(Cuda, FusedAttentionIsTakenAndGivesTheSameLogits) {
+  DistilBert cpu(wide_config(), "cpu"), gpu(wide_config(), "cuda:0", Precision::kFloat32, GpuAttention::kAuto);
+  cpu.initialize(3, false);
+  gpu.initialize(3, false);
+  EXPECT_TRUE(gpu.attention_words().starts_with("fused kernels")) << gpu.attention_words();
+  const TinyBatch batch = ragged_batch(5, 200);
+  const std::vector<float> expected = cpu.logits(batch.input()), logits = gpu.logits(batch.input());
+  for (size_t i = 0; i < logits.size(); ++i)
+    EXPECT_NEAR(logits[i], expected[i], 1e-3) << "logit " << i;
+  EXPECT_EQ(gpu.forward_backward(batch.input(), 11, 2, 0.25), gpu.forward_backward(batch.input(), 11, 2, 0.25));
 }
 
 }  // namespace

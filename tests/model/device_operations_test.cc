@@ -70,8 +70,8 @@ class AttentionWays : public testing::TestWithParam<std::tuple<double, bool>> {
 TEST_P(AttentionWays, AgreeForwardAndBackward) {
   const at::Tensor host = at::zeros({queries(), kDim});
   const at::Tensor device = at::zeros_like(host);
-  at::Tensor softmax;
-  attention_.forward_on_host(parts_of(qkv_), rows_, place_, host, softmax);
+  AttentionState state;
+  attention_.forward_on_host(parts_of(qkv_), rows_, place_, host, state);
   attention_.forward_on_device(parts_of(qkv_), rows_, place_, device);
   // Sums of at most 300 float32 terms of order one, in another order.
   EXPECT_TRUE(at::allclose(host, device, 1e-5, 1e-5));
@@ -79,7 +79,7 @@ TEST_P(AttentionWays, AgreeForwardAndBackward) {
   const at::Tensor context_gradient = random(queries(), kDim, 2);
   const at::Tensor host_gradient = at::zeros_like(qkv_);
   const at::Tensor device_gradient = at::zeros_like(qkv_);
-  attention_.backward_on_host(parts_of(qkv_), host, context_gradient, softmax, rows_, place_, parts_of(host_gradient));
+  attention_.backward_on_host(parts_of(qkv_), host, context_gradient, state, rows_, place_, parts_of(host_gradient));
   attention_.backward_on_device(parts_of(qkv_), context_gradient, rows_, place_, parts_of(device_gradient));
   EXPECT_TRUE(at::allclose(host_gradient, device_gradient, 1e-5, 1e-5));
 }
@@ -88,8 +88,8 @@ TEST_P(AttentionWays, AgreeInBFloat16) {
   const at::Tensor qkv = qkv_.to(at::kBFloat16);
   const at::Tensor host = at::zeros({queries(), kDim}, at::kBFloat16);
   const at::Tensor device = at::zeros_like(host);
-  at::Tensor softmax;
-  attention_.forward(parts_of(qkv), rows_, place_, host, softmax);
+  AttentionState state;
+  attention_.forward(parts_of(qkv), rows_, place_, host, state);
   attention_.forward_on_device(parts_of(qkv), rows_, place_, device);
   // Values of order one. Both ways round the same numbers to 8 bits, which sums in another order push to the next
   // one here and there.
@@ -98,7 +98,7 @@ TEST_P(AttentionWays, AgreeInBFloat16) {
   const at::Tensor context_gradient = random(queries(), kDim, 2).to(at::kBFloat16);
   const at::Tensor host_gradient = at::zeros_like(qkv);
   const at::Tensor device_gradient = at::zeros_like(qkv);
-  attention_.backward(parts_of(qkv), host, context_gradient, softmax, rows_, place_, parts_of(host_gradient));
+  attention_.backward(parts_of(qkv), host, context_gradient, state, rows_, place_, parts_of(host_gradient));
   attention_.backward_on_device(parts_of(qkv), context_gradient, rows_, place_, parts_of(device_gradient));
   EXPECT_TRUE(at::allclose(host_gradient, device_gradient, 2e-2, 2e-2));
 }

@@ -3,9 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <iomanip>
+#include <sstream>
 #include <vector>
 
+#include "model/eight_draws.h"
 #include "model/philox.h"
+#include "tests/support/process.h"
+#include "tests/support/require.h"
 
 namespace lockstep::model {
 namespace {
@@ -25,6 +30,31 @@ TEST(Philox, GivesThePublishedAnswers) {
   EXPECT_EQ(philox({~0U, ~0U, ~0U, ~0U}, {~0U, ~0U}), (PhiloxWords{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
   EXPECT_EQ(philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
             (PhiloxWords{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+}
+
+/// The code that GPUs run, on the host.
+TEST(EightDraws, AreTheMasksOfEightElements) {
+  DropoutKey key = kKey;
+  key.example_id = int64_t{7} << 40 | 5;
+  const PhiloxKey philox = philox_key(key.seed, key.step);
+  for (const uint32_t block : {0U, 1U, 100'000U}) {
+    uint16_t draws[kDrawsPerCounter];
+    dropout_draws(draws, kDrawsPerCounter, int64_t{block} * kDrawsPerCounter, key);
+    const auto kept =
+        eight_draws<int64_t>(block, key.example_id, mask_counter(key, 0)[1], philox.low, philox.high, 30000);
+    for (int i = 0; i < kDrawsPerCounter; ++i)
+      EXPECT_EQ(kept >> (8 * i) & 0xFF, draws[i] >= 30000 ? 1 : 0) << block << ", " << i;
+  }
+}
+
+TEST(EightDraws, CompileForGpus) {
+  std::ostringstream command;  // the text has nothing that a shell reads between double quotes
+  command << std::quoted(tests::environment("LOCKSTEP_PYTHON")) << ' '
+          << std::quoted(tests::environment("LOCKSTEP_SOURCE") + "/tests/model/compile_for_gpus.py") << ' '
+          << std::quoted(kEightDrawsText);
+  const auto compiled = tests::run(command.str());
+  LOCKSTEP_NEEDS("nvrtc", compiled.exit_code != 77, compiled.output);
+  EXPECT_EQ(compiled.exit_code, 0) << compiled.output;
 }
 
 TEST(Dropout, IsTheMaskThatPhiloxDefines) {
