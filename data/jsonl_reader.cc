@@ -28,6 +28,50 @@ std::string missing_key(const Json& object, const std::string& key, const std::s
          (guess.empty() ? "Name it with " + option : "Did you mean " + option + " \"" + guess + "\"?");
 }
 
+Json object_in(const std::string& line, const std::string& place, bool is_first) {
+  Json object;
+  try {
+    object = parse_json(line);
+  } catch (const DataError& error) {
+    if (is_first && line.find_first_not_of(" \t\r") == line.find('['))
+      throw DataError(place + ": the file is one JSON array; expected one object per line (jq -c '.[]' makes it so)");
+    throw DataError(place + ": " + error.what() + kExpected);
+  }
+  if (!object.is_object()) throw DataError(place + ": found " + object.type_name() + kExpected);
+  return object;
+}
+
+/// In the first object a missing key is a wrong column; later it is one damaged row.
+void check_keys(const Json& object, const Columns& columns, const std::string& place, bool is_first) {
+  for (const auto& [key, option] : {std::pair{columns.text, "--text_column"}, {columns.label, "--label_column"}}) {
+    if (object.contains(key)) continue;
+    const std::string message = place + ": " + missing_key(object, key, option);
+    if (is_first) throw ContractError(message);
+    throw DataError(message);
+  }
+}
+
+const std::string& text_in(const Json& text, const std::string& place) {
+  if (!text.is_string()) throw DataError(place + ": the text is " + text.type_name() + "; expected a string");
+  const auto& bytes = text.get_ref<const std::string&>();
+  if (std::ssize(bytes) > kMaxReviewBytes)
+    throw DataError(place + ": the text has more than " + std::to_string(kMaxReviewBytes) + " bytes");
+  return bytes;
+}
+
+std::string label_in(const Json& label, const std::string& place) {
+  if (!label.is_string() && !label.is_number_integer())
+    throw DataError(place + ": the label is " + excerpt(label.dump()) + "; expected a string or an integer");
+  std::string name = label.is_string() ? label.get<std::string>() : label.dump();
+  if (name.empty()) throw DataError(place + ": the label is empty");
+  return name;
+}
+
+/// Of a line in which bytes were replaced: whether they stood in this part of it, as far as the parsed part can tell.
+bool has_replacement(const std::string& part) {
+  return part.find("\xEF\xBF\xBD") != std::string::npos;
+}
+
 }  // namespace
 
 JsonlReader::JsonlReader(std::unique_ptr<std::istream> input, const std::filesystem::path& file, const Columns& columns)
@@ -60,34 +104,14 @@ std::optional<Review> JsonlReader::next() {
   return parse_line();
 }
 
-Review JsonlReader::parse_line() {
+Review JsonlReader::parse_line() const {
   int64_t replaced = 0;
-  Json object;
-  try {
-    object = parse_json(to_valid_utf8(line_, &replaced));
-  } catch (const DataError& error) {
-    if (row_ == 1 && line_.find_first_not_of(" \t\r") == line_.find('['))
-      throw DataError(place() + ": the file is one JSON array; expected one object per line (jq -c '.[]' makes it so)");
-    throw DataError(place() + ": " + error.what() + kExpected);
-  }
-  if (!object.is_object()) throw DataError(place() + ": found " + object.type_name() + kExpected);
-  for (const auto& [key, option] : {std::pair{columns_.text, "--text_column"}, {columns_.label, "--label_column"}}) {
-    if (object.contains(key)) continue;
-    const std::string message = place() + ": " + missing_key(object, key, option);
-    if (row_ == 1) throw ContractError(message);  // the file has other columns; later it is one damaged row
-    throw DataError(message);
-  }
-  const Json& text = object[columns_.text];
-  const Json& label = object[columns_.label];
-  if (!text.is_string()) throw DataError(place() + ": the text is " + text.type_name() + "; expected a string");
-  if (!label.is_string() && !label.is_number_integer())
-    throw DataError(place() + ": the label is " + excerpt(label.dump()) + "; expected a string or an integer");
-  const std::string name = label.is_string() ? label.get<std::string>() : label.dump();
-  if (name.empty()) throw DataError(place() + ": the label is empty");
-  if (std::ssize(text.get_ref<const std::string&>()) > kMaxReviewBytes)
-    throw DataError(place() + ": the text has more than " + std::to_string(kMaxReviewBytes) + " bytes");
-  Review review = make_review(text.get_ref<const std::string&>(), name, place());
-  review.invalid_utf8 = replaced > 0;
+  const Json object = object_in(to_valid_utf8(line_, &replaced), place(), row_ == 1);
+  check_keys(object, columns_, place(), row_ == 1);
+  const std::string text = text_in(object[columns_.text], place()), label = label_in(object[columns_.label], place());
+  if (replaced > 0 && has_replacement(label)) refuse_label(label, place());
+  Review review = make_review(text, label, place());
+  review.invalid_utf8 = replaced > 0 && has_replacement(text);
   return review;
 }
 

@@ -21,7 +21,7 @@ class JsonlReader : public ReviewReader {
  private:
   bool next_line();
   std::string place() const;
-  Review parse_line();
+  Review parse_line() const;
 
   std::string file_;
   Columns columns_;

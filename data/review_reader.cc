@@ -9,7 +9,8 @@
 #include "data/error.h"
 #include "data/jsonl_reader.h"
 #include "data/sha256.h"
-#include "data/unicode.h"
+#include "data/spelling.h"
+#include "data/utf8.h"
 
 namespace lockstep::data {
 
@@ -32,13 +33,19 @@ std::unique_ptr<std::istream> open_bytes(const std::filesystem::path& file) {
   return input;
 }
 
+void refuse_label(const std::string& readable, const std::string& place) {
+  throw DataError(place + ": the label \"" + excerpt(readable) +
+                  "\" is not UTF-8; convert the file, such as with: iconv -f latin1 -t utf-8");
+}
+
 Review make_review(const std::string& bytes, const std::string& label, std::string id) {
   Review review;
   review.sha256 = sha256_of(bytes);
   int64_t replaced = 0;
   review.text = to_valid_utf8(bytes, &replaced);
   review.invalid_utf8 = replaced > 0;
-  review.label = to_valid_utf8(label);
+  review.label = to_valid_utf8(label, &replaced);
+  if (replaced > 0) refuse_label(review.label, id);
   review.id = std::move(id);
   return review;
 }

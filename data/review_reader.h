@@ -35,7 +35,11 @@ std::unique_ptr<ReviewReader> open_review_file(const std::filesystem::path& file
 /// The file's bytes. Throws DataError naming it if it cannot be opened.
 std::unique_ptr<std::istream> open_bytes(const std::filesystem::path& file);
 
-/// Hashes `bytes`, then makes them valid UTF-8. What every reader ends with.
+/// Of a label in which bytes were replaced, which could make one class of two. Throws DataError.
+[[noreturn]] void refuse_label(const std::string& readable, const std::string& place);
+
+/// Hashes `bytes`, then makes them valid UTF-8. What every reader ends with. `id` is how errors call the place. Throws
+/// DataError if the label is not UTF-8.
 Review make_review(const std::string& bytes, const std::string& label, std::string id);
 
 }  // namespace lockstep::data

@@ -86,6 +86,11 @@ TEST_F(Csv, InvalidUtf8IsReplacedAndMarked) {
   EXPECT_FALSE(all.at(1).invalid_utf8);
 }
 
+TEST_F(Csv, LabelThatIsNotUtf8IsRefused) {
+  expect_error<DataError>("a.csv", "text,label\ngood,\xC4\xE0\nbad,\xCD\xE5\n",
+                          "line 2: the label \"\xEF\xBF\xBD\xEF\xBF\xBD\" is not UTF-8");
+}
+
 TEST_F(Csv, MissingColumnListsTheColumnsAndSuggestsTheNearest) {
   columns_.label = "lable";
   expect_error<ContractError>("a.csv", "Text,text,label\n",
@@ -161,6 +166,15 @@ TEST_F(Jsonl, InvalidUtf8IsReplacedAndMarked) {
   const auto all = reviews("a.jsonl", "{\"text\": \"a\xC3\", \"label\": 1}\n");
   EXPECT_EQ(all.at(0).text, "a\xEF\xBF\xBD");
   EXPECT_TRUE(all.at(0).invalid_utf8);
+}
+
+TEST_F(Jsonl, LabelThatIsNotUtf8IsRefused) {
+  expect_error<DataError>("a.jsonl", "{\"text\": \"a\", \"label\": \"\xC4\xE0\"}\n",
+                          "line 1: the label \"\xEF\xBF\xBD\xEF\xBF\xBD\" is not UTF-8");
+}
+
+TEST_F(Jsonl, InvalidUtf8OutsideOfTheTextIsNotTheTexts) {
+  EXPECT_FALSE(reviews("a.jsonl", "{\"text\": \"a\", \"label\": 1, \"by\": \"\xC4\"}\n").at(0).invalid_utf8);
 }
 
 TEST_F(ReviewFileTest, UnknownExtensionMissingFileAndOneColumnForBothAreRefused) {
