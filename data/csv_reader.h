@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/review_reader.h"
+#include "data/text_input.h"
 
 namespace lockstep::data {
 
@@ -28,11 +29,8 @@ class CsvRecords {
   void read_quoted(std::string& field);
   std::optional<End> end_at(int c);
   void append(std::string& field, int c);
-  int get() { return input_->rdbuf()->sbumpc(); }
-  int peek() { return input_->rdbuf()->sgetc(); }
 
-  std::string file_;
-  std::unique_ptr<std::istream> input_;
+  TextInput input_;
   int64_t line_ = 1;         // of the next character
   int64_t record_line_ = 0;  // on which the current record begins
 };

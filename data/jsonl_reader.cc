@@ -75,24 +75,23 @@ bool has_replacement(const std::string& part) {
 }  // namespace
 
 JsonlReader::JsonlReader(std::unique_ptr<std::istream> input, const std::filesystem::path& file, const Columns& columns)
-    : file_(file.string()), columns_(columns), input_(std::move(input)) {}
+    : input_(std::move(input), file), columns_(columns) {}
 
 std::string JsonlReader::place() const {
-  return file_ + ", line " + std::to_string(line_number_);
+  return input_.file() + ", line " + std::to_string(line_number_);
 }
 
 /// Reads to the next line that is not blank into line_; false at the end of the file.
 bool JsonlReader::next_line() {
   constexpr int64_t kMaxLine = 6 * kMaxReviewBytes;  // every byte of a text may be written as \u00XX
-  while (input_->peek() != std::char_traits<char>::eof()) {
+  while (input_.peek() != TextInput::kEnd) {
     ++line_number_;
     line_.clear();
-    for (int c; (c = input_->rdbuf()->sbumpc()) != std::char_traits<char>::eof() && c != '\n';) {
+    for (int c; (c = input_.get()) != TextInput::kEnd && c != '\n';) {
       if (std::ssize(line_) == kMaxLine)
         throw DataError(place() + ": has more than " + std::to_string(kMaxLine) + " bytes");
       line_.push_back(static_cast<char>(c));
     }
-    if (line_number_ == 1 && line_.starts_with("\xEF\xBB\xBF")) line_.erase(0, 3);
     if (line_.find_first_not_of(" \t\r") != std::string::npos) return true;
   }
   return false;

@@ -28,8 +28,8 @@ std::unique_ptr<ReviewReader> open_review_file(const std::filesystem::path& file
 
 std::unique_ptr<std::istream> open_bytes(const std::filesystem::path& file) {
   auto input = std::make_unique<std::ifstream>(file, std::ios::binary);
-  if (!*input || std::filesystem::is_directory(file))
-    throw DataError(file.string() + ": cannot be opened: " + std::strerror(errno ? errno : EISDIR));
+  const int problem = !*input ? errno : std::filesystem::is_directory(file) ? EISDIR : 0;
+  if (problem) throw DataError(file.string() + ": cannot be opened: " + std::strerror(problem));
   return input;
 }
 

@@ -184,5 +184,12 @@ TEST_F(ReviewFileTest, UnknownExtensionMissingFileAndOneColumnForBothAreRefused)
   EXPECT_THROW(data::open_review_file(folder_ / "a.csv", {"text", "text"}), ContractError);
 }
 
+TEST_F(ReviewFileTest, FolderNamedLikeAFileIsSaidToBeOne) {
+  errno = ENOTTY;
+  std::filesystem::create_directory(folder_ / "d.csv");
+  EXPECT_EQ(message_of<DataError>([&] { data::open_review_file(folder_ / "d.csv", {}); }),
+            (folder_ / "d.csv") + ": cannot be opened: Is a directory");
+}
+
 }  // namespace
 }  // namespace lockstep::tests
