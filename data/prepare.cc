@@ -163,27 +163,18 @@ void Preparation::learn_labels(const Reviews& train) {
   label_ids_ = label_ids(report_.manifest.labels);
 }
 
-/// Moves a class-balanced part out of train.
+/// Moves the same part of each class out of train.
 Reviews Preparation::take_validation(Reviews& train) const {
-  const auto labels = labels_of(train);
   const auto count = std::llround(options_.validation_fraction * static_cast<double>(train.size()));
-  const auto chosen = balanced_subset(labels, count, options_.seed);
+  const auto chosen = stratified_subset(labels_of(train), count, options_.seed);
+  if (chosen.empty())
+    throw ContractError("--validation_fraction takes none of " + std::to_string(train.size()) +
+                        " train texts, for every class keeps one; choose a larger fraction, or give --validation_file");
   Reviews validation, rest;
-  std::vector<int64_t> left(report_.manifest.labels.size());
   for (size_t i = 0; i < train.size(); ++i) {
     const bool taken = std::binary_search(chosen.begin(), chosen.end(), static_cast<int64_t>(i));
     (taken ? validation : rest).push_back(std::move(train[i]));
-    if (!taken) ++left[static_cast<size_t>(labels[i])];
   }
-  const auto exhausted = std::find(left.begin(), left.end(), 0);
-  if (validation.empty() || exhausted != left.end())
-    throw ContractError("--validation_fraction takes " + std::to_string(count) + " of " +
-                        std::to_string(labels.size()) + " train texts" +
-                        (exhausted == left.end()
-                             ? ""
-                             : " and leaves none with the label \"" +
-                                   report_.manifest.labels[static_cast<size_t>(exhausted - left.begin())] + "\"") +
-                        "; choose another fraction, or give --validation_file");
   train = std::move(rest);
   return validation;
 }

@@ -41,7 +41,8 @@ std::unique_ptr<CLI::App> make_prepare_app(data::PrepareOptions& o, std::string&
       ->group("Source");
   app->add_option("--validation_file", o.validation_file, "Likewise")->check(filled("a file"))->group("Source");
   app->add_option("--test_file", o.test_file, "Likewise")->check(filled("a file"))->group("Source");
-  app->add_option("--validation_fraction", o.validation_fraction, "Part of train that becomes the validation split")
+  app->add_option("--validation_fraction", o.validation_fraction,
+                  "Part of each of train's classes that becomes the validation split")
       ->group("Source")
       ->check(number(0, 0.9));
   app->add_option("--text_column", o.text_column, "Column or key of the text")

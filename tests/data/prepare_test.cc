@@ -196,7 +196,7 @@ TEST(Prepare, ContradictingOptionsAreRefused) {
   EXPECT_TRUE(refused([](PrepareOptions& o) { o.output.clear(); }));
 }
 
-TEST(Prepare, ValidationFractionIsBalancedChosenBySeedAndLeavesTheRest) {
+TEST(Prepare, ValidationFractionIsOfEachClassChosenBySeedAndLeavesTheRest) {
   SmallCorpus corpus;
   PrepareOptions options = corpus.imdb(smoke_corpus());
   options.validation_fraction = 0.25;
@@ -211,13 +211,25 @@ TEST(Prepare, ValidationFractionIsBalancedChosenBySeedAndLeavesTheRest) {
   EXPECT_EQ(prepare(options).manifest.source_sha256, manifest.source_sha256);
 }
 
-TEST(Prepare, ValidationFractionThatEmptiesAClassIsRefused) {
+TEST(Prepare, ValidationFractionKeepsTheClassesParts) {
+  std::string rows;
+  for (int i = 0; i < 100; ++i)
+    rows += std::string(i % 20 == 0 ? "a,rare" : "a,common") + "\n";
+  SmallCorpus corpus;
+  PrepareOptions options = corpus.csv(rows);
+  options.validation_fraction = 0.2;
+  EXPECT_EQ(prepare(options).manifest.splits.at("validation").examples_per_label,
+            (std::map<std::string, int64_t>{{"common", 19}, {"rare", 1}}));
+}
+
+TEST(Prepare, ValidationFractionThatTakesNothingIsRefused) {
   SmallCorpus corpus;
   PrepareOptions options = corpus.csv("a,1\nb,0\nc,0\nd,0\n");
-  options.validation_fraction = 0.5;
-  const auto error = message_of<ContractError>([&] { prepare(options); });
-  EXPECT_TRUE(contains(error, "takes 2 of 4 train texts and leaves none with the label \"1\"")) << error;
   options.validation_fraction = 0.01;
+  const auto error = message_of<ContractError>([&] { prepare(options); });
+  EXPECT_TRUE(contains(error, "takes none of 4 train texts")) << error;
+  options = corpus.csv("a,1\nb,0\n");
+  options.validation_fraction = 0.5;
   EXPECT_THROW(prepare(options), ContractError);
 }
 
