@@ -66,7 +66,7 @@ class Preparation {
     write("validation", std::exchange(validation, {}));
     write("test", read("test"));
     describe();
-    write_file_atomically(staging_ / kDatasetManifestName, to_json(report_.manifest));
+    write_manifest();
     staging.publish();
     return std::move(report_);
   }
@@ -87,6 +87,7 @@ class Preparation {
   void write_shards(const std::string& split, const std::vector<EncodedText>& encoded,
                     const std::vector<int32_t>& labels);
   void describe();
+  void write_manifest() const;
   void report_progress(const std::string& split, int64_t done, int64_t total) const {
     if (progress_) progress_(split, done, total);
   }
@@ -266,6 +267,15 @@ void Preparation::describe() {
     report_.warnings.push_back(*difference);
   for (std::string& warning : data_set_warnings(report_))
     report_.warnings.push_back(std::move(warning));
+}
+
+void Preparation::write_manifest() const {
+  const std::string json = to_json(report_.manifest);
+  if (std::ssize(json) > kMaxManifestBytes)
+    throw DataError(source_of("train").string() + ": " + kDatasetManifestName + " would have " +
+                    std::to_string(json.size()) + " bytes, more than the " + std::to_string(kMaxManifestBytes) +
+                    " that are read; is the label column the right one? If so, shorten the labels");
+  write_file_atomically(staging_ / kDatasetManifestName, json);
 }
 
 }  // namespace

@@ -39,6 +39,9 @@ void refuse_label(const std::string& readable, const std::string& place) {
 }
 
 Review make_review(const std::string& bytes, const std::string& label, std::string id) {
+  if (std::ssize(label) > kMaxLabelBytes)
+    throw DataError(id + ": the label has " + std::to_string(label.size()) + " bytes, more than the " +
+                    std::to_string(kMaxLabelBytes) + " that one may have; is --label_column the right one?");
   Review review;
   review.sha256 = sha256_of(bytes);
   int64_t replaced = 0;

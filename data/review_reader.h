@@ -14,6 +14,9 @@ namespace lockstep::data {
 /// No single text may be larger: a review of 16 MiB is a mistake in the file, not a review.
 inline constexpr int64_t kMaxReviewBytes = int64_t{16} << 20;
 
+/// A longer label is a text: the column is the wrong one.
+inline constexpr int64_t kMaxLabelBytes = 1024;
+
 /// Hands out the labelled texts of one split of one source, one after the other. One thread.
 class ReviewReader {
  public:
@@ -39,7 +42,7 @@ std::unique_ptr<std::istream> open_bytes(const std::filesystem::path& file);
 [[noreturn]] void refuse_label(const std::string& readable, const std::string& place);
 
 /// Hashes `bytes`, then makes them valid UTF-8. What every reader ends with. `id` is how errors call the place. Throws
-/// DataError if the label is not UTF-8.
+/// DataError if the label is not UTF-8, or longer than kMaxLabelBytes.
 Review make_review(const std::string& bytes, const std::string& label, std::string id);
 
 }  // namespace lockstep::data

@@ -140,6 +140,17 @@ TEST(Prepare, MoreLabelsThanAModelMayHaveAreRefused) {
   EXPECT_TRUE(contains(error, "train.csv: has 65537 different labels, expected at most 65536; is the label")) << error;
 }
 
+TEST(Prepare, ManifestThatNothingCouldReadIsNotPublished) {
+  std::string rows;
+  for (int i = 0; i < 10000; ++i)
+    rows += "a," + std::string(1000, 'x') + std::to_string(i) + "\n";
+  SmallCorpus corpus;
+  const auto error = message_of<DataError>([&] { prepare(corpus.csv(rows)); });
+  EXPECT_TRUE(contains(error, "train.csv: dataset.json would have 20")) << error;
+  EXPECT_TRUE(contains(error, "is the label column the right one")) << error;
+  EXPECT_EQ(corpus.names(), "model train.csv");
+}
+
 TEST(Prepare, ExistingDataSetIsKeptUnlessOverwritten) {
   SmallCorpus corpus;
   PrepareOptions options = corpus.csv("a,1\nb,0\n");

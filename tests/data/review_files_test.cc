@@ -91,6 +91,12 @@ TEST_F(Csv, LabelThatIsNotUtf8IsRefused) {
                           "line 2: the label \"\xEF\xBF\xBD\xEF\xBF\xBD\" is not UTF-8");
 }
 
+TEST_F(Csv, LabelAsLongAsATextIsRefused) {
+  EXPECT_EQ(rows("a.csv", "text,label\ngood," + std::string(1024, 'x') + "\n").size(), 1u);
+  expect_error<DataError>("a.csv", "text,label\ngood," + std::string(1025, 'x') + "\n",
+                          "line 2: the label has 1025 bytes, more than the 1024 that one may have; is --label_column");
+}
+
 TEST_F(Csv, MissingColumnListsTheColumnsAndSuggestsTheNearest) {
   columns_.label = "lable";
   expect_error<ContractError>("a.csv", "Text,text,label\n",
