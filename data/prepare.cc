@@ -58,6 +58,7 @@ class Preparation {
   PrepareReport run() {
     StagingFolder staging(options_.output, options_.overwrite);
     staging_ = staging.path();
+    warn_of(staging.others());
     Reviews train = read("train");
     if (train.empty()) throw DataError(source_of("train").string() + ": holds no train text" + expected_layout());
     learn_labels(train);
@@ -86,6 +87,7 @@ class Preparation {
   SplitEntry describe_split(const Reviews& reviews, const std::vector<EncodedText>& encoded) const;
   void write_shards(const std::string& split, const std::vector<EncodedText>& encoded,
                     const std::vector<int32_t>& labels);
+  void warn_of(const std::vector<fs::path>& others);
   void describe();
   void write_manifest() const;
   void report_progress(const std::string& split, int64_t done, int64_t total) const {
@@ -247,6 +249,12 @@ void Preparation::write_shards(const std::string& split, const std::vector<Encod
       writer.add(encoded[i].ids, labels[i]);
     report_.manifest.splits[split].shards.push_back(writer.finish());
   }
+}
+
+void Preparation::warn_of(const std::vector<fs::path>& others) {
+  for (const fs::path& other : others)
+    report_.warnings.push_back(
+        other.string() + " belongs to a preparation that is running, or was ended; if none is running, remove it.");
 }
 
 void Preparation::describe() {

@@ -4,6 +4,7 @@
 #include "data/prepare.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <numeric>
@@ -188,6 +189,44 @@ TEST(Prepare, FolderWithOtherFilesIsNeverReplaced) {
   }
   prepare(options);  // an empty folder is fine
   EXPECT_EQ(ShardedDataset::open(corpus / "out", "train").size(), 2);
+}
+
+TEST(Prepare, ShardsWithoutAManifestAreNeverReplaced) {
+  SmallCorpus corpus;
+  PrepareOptions options = corpus.csv("a,1\nb,0\n");
+  options.overwrite = true;
+  fs::create_directories(corpus / "out");
+  write_file(corpus / "out/sky-1-of-2.h5", "precious");
+  const auto error = message_of<ContractError>([&] { prepare(options); });
+  EXPECT_TRUE(contains(error, "holds sky-1-of-2.h5, but no dataset.json")) << error;
+  EXPECT_EQ(data::read_file(corpus / "out/sky-1-of-2.h5"), "precious");
+}
+
+TEST(Prepare, LinkAtTheOutputStaysAndItsFolderIsReplaced) {
+  SmallCorpus corpus;
+  fs::create_directories(corpus / "disk/mine");
+  fs::create_directory_symlink("disk/mine", corpus / "out");
+  prepare(corpus.csv("a,1\nb,0\n"));
+  EXPECT_TRUE(fs::is_symlink(corpus / "out"));
+  EXPECT_EQ(ShardedDataset::open(corpus / "disk/mine", "train").size(), 2);
+}
+
+TEST(Prepare, LinkToNothingAtTheOutputIsRefused) {
+  SmallCorpus corpus;
+  fs::create_directory_symlink("unmounted", corpus / "out");
+  const auto error = message_of<ContractError>([&] { prepare(corpus.csv("a,1\nb,0\n")); });
+  EXPECT_TRUE(contains(error, "out is a link to nothing")) << error;
+}
+
+TEST(Prepare, FolderOfAnotherPreparationIsLeftAndTold) {
+  SmallCorpus corpus;
+  const std::string other = ".out.preparing-" + std::to_string(::getpid());  // in a container every one has the same
+  fs::create_directories(corpus / other);
+  write_file(corpus / (other + "/train-00000-of-00001.h5"), "growing");
+  const auto report = prepare(corpus.csv("a,1\nb,0\n"));
+  EXPECT_EQ(data::read_file(corpus / (other + "/train-00000-of-00001.h5")), "growing");
+  EXPECT_TRUE(any_contains(report.warnings, other + " belongs to a preparation that is running, or was ended"));
+  EXPECT_EQ(corpus.names(), other + " model out train.csv");
 }
 
 TEST(Prepare, ContradictingOptionsAreRefused) {
