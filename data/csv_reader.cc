@@ -80,7 +80,10 @@ std::optional<CsvRecords::End> CsvRecords::end_at(int c) {
   if (c == ',') return End::kField;
   if (c == TextInput::kEnd) return End::kFile;
   if (c == '\r' && input_.peek() == '\n') c = input_.get();
-  if (c != '\n') return std::nullopt;
+  const bool is_last = c == '\r' && input_.peek() == TextInput::kEnd;
+  if (c == '\r' && !is_last && line_ == 1)
+    throw DataError(place() + ": the lines end in CR alone; expected LF or CRLF (tr '\\r' '\\n' makes it so)");
+  if (c != '\n' && !is_last) return std::nullopt;
   ++line_;
   return End::kRecord;
 }
@@ -105,10 +108,8 @@ size_t CsvReader::column(const std::string& name, const std::string& option) con
   const auto found = std::find(header_.begin(), header_.end(), name);
   if (found == header_.end()) {
     refuse_other_separators(header_, records_.place());
-    const std::string guess = nearest(name, header_);
     throw ContractError(records_.place() + ": no column \"" + name +
-                        "\"; the columns are: " + excerpt(listed(header_), 400) + ". " +
-                        (guess.empty() ? "Name it with " + option : "Did you mean " + option + " \"" + guess + "\"?"));
+                        "\"; the columns are: " + column_advice(name, option, header_));
   }
   if (std::find(found + 1, header_.end(), name) != header_.end())
     throw ContractError(records_.place() + ": two columns are named \"" + name + "\"; rename one of them");

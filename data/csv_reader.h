@@ -12,8 +12,9 @@
 
 namespace lockstep::data {
 
-/// RFC 4180 records: fields in quotes may hold commas, doubled quotes and line ends; LF or CRLF; a byte order mark is
-/// dropped; blank lines are passed over. A quote inside an unquoted field is an ordinary character.
+/// RFC 4180 records: fields in quotes may hold commas, doubled quotes and line ends; LF or CRLF, and CR at the file's
+/// end; a byte order mark is dropped; blank lines are passed over. A quote inside an unquoted field is an ordinary
+/// character.
 class CsvRecords {
  public:
   /// `file` is how errors call it.

@@ -21,13 +21,6 @@ std::vector<std::string> keys_of(const Json& object) {
   return keys;
 }
 
-std::string missing_key(const Json& object, const std::string& key, const std::string& option) {
-  const auto keys = keys_of(object);
-  const std::string guess = nearest(key, keys);
-  return "no key \"" + key + "\"; the keys are: " + excerpt(listed(keys), 400) + ". " +
-         (guess.empty() ? "Name it with " + option : "Did you mean " + option + " \"" + guess + "\"?");
-}
-
 Json object_in(const std::string& line, const std::string& place, bool is_first) {
   Json object;
   try {
@@ -45,7 +38,8 @@ Json object_in(const std::string& line, const std::string& place, bool is_first)
 void check_keys(const Json& object, const Columns& columns, const std::string& place, bool is_first) {
   for (const auto& [key, option] : {std::pair{columns.text, "--text_column"}, {columns.label, "--label_column"}}) {
     if (object.contains(key)) continue;
-    const std::string message = place + ": " + missing_key(object, key, option);
+    const std::string message =
+        place + ": no key \"" + key + "\"; the keys are: " + column_advice(key, option, keys_of(object));
     if (is_first) throw ContractError(message);
     throw DataError(message);
   }

@@ -33,6 +33,12 @@ std::unique_ptr<std::istream> open_bytes(const std::filesystem::path& file) {
   return input;
 }
 
+std::string column_advice(const std::string& missing, const std::string& option, std::span<const std::string> columns) {
+  const std::string guess = one_slip_from(missing, columns);
+  return excerpt(listed(columns), 400) + ". " +
+         (guess.empty() ? "Name it with " + option : "Did you mean " + option + " \"" + guess + "\"?");
+}
+
 void refuse_label(const std::string& readable, const std::string& place) {
   throw DataError(place + ": the label \"" + excerpt(readable) +
                   "\" is not UTF-8; convert the file, such as with: iconv -f latin1 -t utf-8");

@@ -5,6 +5,7 @@
 #include <istream>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "data/review.h"
@@ -37,6 +38,9 @@ std::unique_ptr<ReviewReader> open_review_file(const std::filesystem::path& file
 
 /// The file's bytes. Throws DataError naming it if it cannot be opened.
 std::unique_ptr<std::istream> open_bytes(const std::filesystem::path& file);
+
+/// "id, message. Name it with --text_column": the columns that there are and the remedy, where one is missing.
+std::string column_advice(const std::string& missing, const std::string& option, std::span<const std::string> columns);
 
 /// Of a label in which bytes were replaced, which could make one class of two. Throws DataError.
 [[noreturn]] void refuse_label(const std::string& readable, const std::string& place);

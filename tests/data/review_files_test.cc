@@ -63,6 +63,16 @@ TEST_F(Csv, ByteOrderMarkCrlfBlankLinesAndMissingLastLineEndAreFine) {
   EXPECT_EQ(rows("a.csv", "\xEF\xBB\xBFtext,label\r\n\r\ngood,1\r\n\r\nbad,0"), (Rows{{"1", "good"}, {"0", "bad"}}));
 }
 
+TEST_F(Csv, ReturnAloneAtTheEndOfTheFileIsALineEnd) {
+  EXPECT_EQ(rows("a.csv", "text,label\r\ngood,1\r"), (Rows{{"1", "good"}}));
+  EXPECT_EQ(rows("a.csv", "text,label\ngood,\"1\"\r"), (Rows{{"1", "good"}}));
+}
+
+TEST_F(Csv, LineEndsOfReturnsAloneAreExplained) {
+  expect_error<DataError>("a.csv", "text,label\rgood,1\rbad,0\r", "line 1: the lines end in CR alone; expected LF");
+  expect_error<DataError>("a.csv", "text,label,id\rgood,1,2\r", "line 1: the lines end in CR alone; expected LF");
+}
+
 TEST_F(Csv, QuoteInsideAnUnquotedFieldIsOrdinary) {
   EXPECT_EQ(rows("a.csv", "text,label\n5\" disk,1\n"), (Rows{{"1", "5\" disk"}}));
 }
@@ -103,6 +113,9 @@ TEST_F(Csv, MissingColumnListsTheColumnsAndSuggestsTheNearest) {
                               "the columns are: Text, text, label. Did you mean --label_column \"label\"?");
   columns_.label = "sentiment";
   expect_error<ContractError>("a.csv", "text,y\n", "Name it with --label_column");
+  columns_ = {};
+  expect_error<ContractError>("a.csv", "id,message,team\n",
+                              "the columns are: id, message, team. Name it with --text_column");
 }
 
 TEST_F(Csv, ColumnThatAppearsTwiceIsRefused) {
@@ -159,9 +172,20 @@ TEST_F(Jsonl, BadLineIsNamedByItsNumber) {
   expect_error<DataError>("a.jsonl", good + std::string(100, '[') + "\n", "line 3: nested more than 16 levels");
 }
 
+TEST_F(Jsonl, NumbersThatJsonDoesNotHaveAreExplained) {
+  for (const std::string number : {"NaN", "Infinity", "-Infinity"})
+    expect_error<DataError>("a.jsonl", "{\"text\": \"a\", \"label\": 1, \"stars\": " + number + "}\n",
+                            ": " + number + " is not JSON; write null");
+  expect_error<DataError>("a.jsonl", "{\"text\": \"a\", \"label\": 1, \"stars\": 1e999}\n",
+                          "line 1: not valid JSON: number overflow");
+}
+
 TEST_F(Jsonl, MissingKeyInTheFirstObjectIsAWrongColumn) {
   columns_.text = "txt";
   expect_error<ContractError>("a.jsonl", "{\"text\": \"a\", \"label\": 1}\n", "Did you mean --text_column \"text\"?");
+  columns_ = {};
+  expect_error<ContractError>("a.jsonl", "{\"message\": \"a\", \"team\": 1}\n",
+                              "message, team. Name it with --text_column");
 }
 
 TEST_F(Jsonl, OneJsonArrayIsExplained) {
