@@ -79,9 +79,10 @@ void print_split(const std::string& name, const data::SplitEntry& split, const s
   std::vector<std::string> labels;
   for (const std::string& label : in_order)
     labels.push_back(printable_text(label) + ": " + std::to_string(split.examples_per_label.at(label)));
-  log_info(formatted("%-10s %8lld examples (%s), %lld tokens, %.1f on average, %.1f %% truncated", name.c_str(),
-                     static_cast<long long>(split.examples), data::listed(labels).c_str(),
-                     static_cast<long long>(split.tokens), static_cast<double>(split.tokens) / examples,
+  log_info(formatted("%-10s %8lld %s (%s), %lld tokens, %.1f on average, %.1f %% truncated", name.c_str(),
+                     static_cast<long long>(split.examples), split.examples == 1 ? "example" : "examples",
+                     data::listed(labels).c_str(), static_cast<long long>(split.tokens),
+                     static_cast<double>(split.tokens) / examples,
                      100 * static_cast<double>(split.truncated) / examples));
 }
 
