@@ -83,7 +83,7 @@ class Preparation {
   Reviews take_validation(Reviews& train) const;
   void write(const std::string& split, Reviews reviews);
   std::vector<int32_t> labels_of(const Reviews& reviews) const;
-  void count_duplicates(const std::string& split, const Reviews& reviews);
+  void count_duplicates(const std::string& split, Reviews& reviews);
   SplitEntry describe_split(const Reviews& reviews, const std::vector<EncodedText>& encoded) const;
   void write_shards(const std::string& split, const std::vector<EncodedText>& encoded,
                     const std::vector<int32_t>& labels);
@@ -185,6 +185,8 @@ Reviews Preparation::take_validation(Reviews& train) const {
 void Preparation::write(const std::string& split, Reviews reviews) {
   if (reviews.empty()) return;
   const auto labels = labels_of(reviews);
+  for (Review& review : reviews)
+    std::exchange(review.id, {});  // nothing below can fail because of one text
   count_duplicates(split, reviews);
   const int64_t total = std::ssize(reviews);
   const auto encoded = encode_all(tokenizer_, reviews, options_.max_length, options_.threads,
@@ -206,15 +208,16 @@ std::vector<int32_t> Preparation::labels_of(const Reviews& reviews) const {
   return labels;
 }
 
-void Preparation::count_duplicates(const std::string& split, const Reviews& reviews) {
+/// Takes the hashes out of the reviews: a million weigh 100 MB.
+void Preparation::count_duplicates(const std::string& split, Reviews& reviews) {
   auto& within = report_.duplicates_within[split];
   for (const auto& [other, hashes] : text_hashes_) {
     const auto stands_there = [&hashes = hashes](const Review& review) { return hashes.contains(review.sha256); };
     report_.duplicates_across[split + " in " + other] = std::count_if(reviews.begin(), reviews.end(), stands_there);
   }
   auto& own = text_hashes_[split];
-  for (const Review& review : reviews)
-    within += own.insert(review.sha256).second ? 0 : 1;
+  for (Review& review : reviews)
+    within += own.insert(std::exchange(review.sha256, {})).second ? 0 : 1;
 }
 
 SplitEntry Preparation::describe_split(const Reviews& reviews, const std::vector<EncodedText>& encoded) const {
