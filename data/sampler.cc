@@ -82,12 +82,14 @@ Quotas proportional_quotas(const Classes& classes, size_t examples, size_t count
   return quotas;
 }
 
-std::vector<int64_t> chosen_of(Classes classes, const Quotas& quotas, uint64_t seed) {
+std::vector<int64_t> chosen_of(const Classes& classes, const Quotas& quotas, uint64_t seed) {
   std::vector<int64_t> chosen;
   std::mt19937_64 random(mix(seed));
-  for (auto& [label, members] : classes) {
-    shuffle_front(members, quotas.at(label), random);
-    chosen.insert(chosen.end(), members.begin(), members.begin() + static_cast<std::ptrdiff_t>(quotas.at(label)));
+  for (const auto& [label, members] : classes) {
+    const size_t quota = quotas.at(label);
+    std::vector<int64_t> drawn = members;
+    shuffle_front(drawn, quota, random);
+    chosen.insert(chosen.end(), drawn.begin(), drawn.begin() + static_cast<std::ptrdiff_t>(quota));
   }
   std::sort(chosen.begin(), chosen.end());
   return chosen;
