@@ -9,7 +9,6 @@
 namespace lockstep::data {
 namespace {
 
-constexpr int kEof = std::char_traits<char>::eof();
 constexpr size_t kMostFields = 4096;  // of a record
 
 /// Of a header in one piece, which holds no comma.
@@ -24,25 +23,17 @@ void refuse_other_separators(const std::vector<std::string>& header, const std::
 }  // namespace
 
 CsvRecords::CsvRecords(std::unique_ptr<std::istream> input, const std::filesystem::path& file)
-    : file_(file.string()), input_(std::move(input)) {
-  std::string start(3, '\0');
-  input_->read(start.data(), 3);
-  start.resize(static_cast<size_t>(input_->gcount()));
-  if (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF"))
-    throw DataError(file_ + ": is UTF-16 (it starts with its byte order mark); save it as UTF-8");
-  input_->clear();
-  input_->seekg(start == "\xEF\xBB\xBF" ? 3 : 0);
-}
+    : input_(std::move(input), file) {}
 
 std::string CsvRecords::place() const {
-  return file_ + ", line " + std::to_string(record_line_);
+  return input_.file() + ", line " + std::to_string(record_line_);
 }
 
 std::optional<std::vector<std::string>> CsvRecords::next() {
   while (true) {
     std::vector<std::string> fields;
     record_line_ = line_;
-    const bool quoted = peek() == '"';
+    const bool quoted = input_.peek() == '"';
     End end = End::kField;
     while (end == End::kField) {
       if (fields.size() == kMostFields)
@@ -56,14 +47,14 @@ std::optional<std::vector<std::string>> CsvRecords::next() {
 }
 
 CsvRecords::End CsvRecords::read_field(std::string& field) {
-  if (peek() == '"') {
+  if (input_.peek() == '"') {
     read_quoted(field);
-    if (const auto end = end_at(get())) return *end;
+    if (const auto end = end_at(input_.get())) return *end;
     throw DataError(place() +
                     ": text follows the closing quote of a field; a quote inside a quoted field is written twice");
   }
   while (true) {
-    const int c = get();
+    const int c = input_.get();
     if (const auto end = end_at(c)) return *end;
     append(field, c);
   }
@@ -72,12 +63,13 @@ CsvRecords::End CsvRecords::read_field(std::string& field) {
 /// From the opening quote to the closing one.
 void CsvRecords::read_quoted(std::string& field) {
   const int64_t opened = line_;
-  get();
+  input_.get();
   while (true) {
-    const int c = get();
-    if (c == kEof) throw DataError(file_ + ": the quote opened on line " + std::to_string(opened) + " is never closed");
-    if (c == '"' && peek() != '"') return;
-    if (c == '"') get();
+    const int c = input_.get();
+    if (c == TextInput::kEnd)
+      throw DataError(input_.file() + ": the quote opened on line " + std::to_string(opened) + " is never closed");
+    if (c == '"' && input_.peek() != '"') return;
+    if (c == '"') input_.get();
     if (c == '\n') ++line_;
     append(field, c);
   }
@@ -86,9 +78,12 @@ void CsvRecords::read_quoted(std::string& field) {
 /// What the character `c`, already taken, ends; nothing if it belongs to the field.
 std::optional<CsvRecords::End> CsvRecords::end_at(int c) {
   if (c == ',') return End::kField;
-  if (c == kEof) return End::kFile;
-  if (c == '\r' && peek() == '\n') c = get();
-  if (c != '\n') return std::nullopt;
+  if (c == TextInput::kEnd) return End::kFile;
+  if (c == '\r' && input_.peek() == '\n') c = input_.get();
+  const bool is_last = c == '\r' && input_.peek() == TextInput::kEnd;
+  if (c == '\r' && !is_last && line_ == 1)
+    throw DataError(place() + ": the lines end in CR alone; expected LF or CRLF (tr '\\r' '\\n' makes it so)");
+  if (c != '\n' && !is_last) return std::nullopt;
   ++line_;
   return End::kRecord;
 }
@@ -113,10 +108,8 @@ size_t CsvReader::column(const std::string& name, const std::string& option) con
   const auto found = std::find(header_.begin(), header_.end(), name);
   if (found == header_.end()) {
     refuse_other_separators(header_, records_.place());
-    const std::string guess = nearest(name, header_);
     throw ContractError(records_.place() + ": no column \"" + name +
-                        "\"; the columns are: " + excerpt(listed(header_), 400) + ". " +
-                        (guess.empty() ? "Name it with " + option : "Did you mean " + option + " \"" + guess + "\"?"));
+                        "\"; the columns are: " + column_advice(name, option, header_));
   }
   if (std::find(found + 1, header_.end(), name) != header_.end())
     throw ContractError(records_.place() + ": two columns are named \"" + name + "\"; rename one of them");

@@ -8,11 +8,13 @@
 #include <vector>
 
 #include "data/review_reader.h"
+#include "data/text_input.h"
 
 namespace lockstep::data {
 
-/// RFC 4180 records: fields in quotes may hold commas, doubled quotes and line ends; LF or CRLF; a byte order mark is
-/// dropped; blank lines are passed over. A quote inside an unquoted field is an ordinary character.
+/// RFC 4180 records: fields in quotes may hold commas, doubled quotes and line ends; LF or CRLF, and CR at the file's
+/// end; a byte order mark is dropped; blank lines are passed over. A quote inside an unquoted field is an ordinary
+/// character.
 class CsvRecords {
  public:
   /// `file` is how errors call it.
@@ -28,11 +30,8 @@ class CsvRecords {
   void read_quoted(std::string& field);
   std::optional<End> end_at(int c);
   void append(std::string& field, int c);
-  int get() { return input_->rdbuf()->sbumpc(); }
-  int peek() { return input_->rdbuf()->sgetc(); }
 
-  std::string file_;
-  std::unique_ptr<std::istream> input_;
+  TextInput input_;
   int64_t line_ = 1;         // of the next character
   int64_t record_line_ = 0;  // on which the current record begins
 };

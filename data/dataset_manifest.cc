@@ -18,7 +18,6 @@ namespace lockstep::data {
 namespace {
 
 using Json = nlohmann::json;
-constexpr int64_t kMaxManifestBytes = int64_t{16} << 20;
 // Far above any data set; no sum over a manifest of that size overflows.
 constexpr int64_t kMaxShardBytes = int64_t{1} << 44;
 constexpr int64_t kMostExamples = int64_t{1} << 40;

@@ -13,6 +13,8 @@ namespace lockstep::data {
 
 inline constexpr int kDatasetSchemaVersion = 1;
 inline constexpr const char* kDatasetManifestName = "dataset.json";
+/// A larger dataset.json is not read.
+inline constexpr int64_t kMaxManifestBytes = int64_t{16} << 20;
 
 /// One HDF5 file of a split.
 struct ShardEntry {

@@ -4,12 +4,25 @@
 #include <atomic>
 #include <chrono>
 #include <future>
+#include <string>
 #include <thread>
+#include <utility>
 
 namespace lockstep::data {
 
-std::vector<EncodedText> encode_all(const WordPieceTokenizer& tokenizer, std::span<const Review> reviews,
-                                    int max_length, int threads, const std::function<void(int64_t done)>& progress) {
+namespace {
+
+EncodedText encode(const WordPieceTokenizer& tokenizer, const std::string& text, int max_length) {
+  EncodedText encoded;
+  encoded.ids = tokenizer.encode(text, max_length, &encoded.truncated);
+  encoded.ids.shrink_to_fit();
+  return encoded;
+}
+
+}  // namespace
+
+std::vector<EncodedText> encode_all(const WordPieceTokenizer& tokenizer, std::span<Review> reviews, int max_length,
+                                    int threads, const std::function<void(int64_t done)>& progress) {
   constexpr size_t kTake = 64;  // texts that a thread takes at a time
   std::vector<EncodedText> encoded(reviews.size());
   std::atomic<size_t> next = 0, done = 0;
@@ -17,7 +30,7 @@ std::vector<EncodedText> encode_all(const WordPieceTokenizer& tokenizer, std::sp
     for (size_t begin; (begin = next.fetch_add(kTake)) < reviews.size();) {
       const size_t end = std::min(begin + kTake, reviews.size());
       for (size_t i = begin; i < end; ++i)
-        encoded[i].ids = tokenizer.encode(reviews[i].text, max_length, &encoded[i].truncated);
+        encoded[i] = encode(tokenizer, std::exchange(reviews[i].text, {}), max_length);
       done += end - begin;
     }
   };

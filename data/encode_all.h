@@ -15,9 +15,10 @@ struct EncodedText {
   bool truncated = false;
 };
 
-/// Tokenizes every text on `threads` threads (0: all cores); the result is in the reviews' order, whatever the threads
-/// do. `progress` is called from the calling thread about five times per second with the number of texts done.
-std::vector<EncodedText> encode_all(const WordPieceTokenizer& tokenizer, std::span<const Review> reviews,
-                                    int max_length, int threads, const std::function<void(int64_t done)>& progress);
+/// Takes every text out of its review and tokenizes it on `threads` threads (0: all cores); the result is in the
+/// reviews' order, whatever the threads do. `progress` is called from the calling thread about five times per second
+/// with the number of texts done.
+std::vector<EncodedText> encode_all(const WordPieceTokenizer& tokenizer, std::span<Review> reviews, int max_length,
+                                    int threads, const std::function<void(int64_t done)>& progress);
 
 }  // namespace lockstep::data

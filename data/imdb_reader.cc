@@ -5,6 +5,7 @@
 #include <charconv>
 #include <limits>
 #include <string_view>
+#include <system_error>
 #include <tuple>
 #include <utility>
 
@@ -47,6 +48,8 @@ int64_t leading_number(std::string_view name) {
 }
 
 std::string read_review_file(const fs::path& path) {
+  std::error_code ignored;  // of a link in a circle, too
+  if (!fs::is_regular_file(path, ignored)) throw DataError(path.string() + ": is not a file; expected a text");
   const auto bytes = static_cast<int64_t>(fs::file_size(path));
   if (bytes > kMaxReviewBytes)
     throw DataError(path.string() + ": has " + std::to_string(bytes) + " bytes, more than the " +

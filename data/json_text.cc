@@ -11,11 +11,24 @@ using nlohmann::json;
 
 namespace {
 
-/// What follows "[json.exception...] parse error at line 1, column 2".
+/// ": NaN is not JSON; write null" where Python's json.dumps wrote a number that JSON does not have, around the byte
+/// that the parser stopped at; else empty.
+std::string no_number(std::string_view text, size_t stopped_at) {
+  for (const std::string_view number : {"-Infinity", "Infinity", "NaN"}) {
+    const size_t from = stopped_at < 3 ? 0 : stopped_at - 3;
+    if (const size_t found = text.substr(from, number.size() + 3).find(number); found != std::string_view::npos)
+      return ": " + std::string(number) + " is not JSON; write null";
+  }
+  return "";
+}
+
+/// What follows "[json.exception...] parse error at line 1, column 2" or, of a number too large, "[json.exception...]".
 std::string reason_of(const json::exception& error) {
   const std::string_view words = error.what();
-  const size_t colon = words.find(": ");
-  return colon == std::string_view::npos ? "" : excerpt(words.substr(colon), 160);
+  for (const std::string_view before : {": ", "] "})
+    if (const size_t found = words.find(before); found != std::string_view::npos)
+      return ": " + excerpt(words.substr(found + 2), 160);
+  return "";
 }
 
 }  // namespace
@@ -32,7 +45,9 @@ json parse_json(std::string_view text) {
       return true;
     });
   } catch (const json::parse_error& error) {
-    throw DataError("not valid JSON at byte " + std::to_string(error.byte) + reason_of(error));
+    const std::string reason = no_number(text, error.byte);
+    throw DataError("not valid JSON at byte " + std::to_string(error.byte) +
+                    (reason.empty() ? reason_of(error) : reason));
   } catch (const json::exception& error) {
     throw DataError("not valid JSON" + reason_of(error));
   }

@@ -21,34 +21,71 @@ std::vector<std::string> keys_of(const Json& object) {
   return keys;
 }
 
-std::string missing_key(const Json& object, const std::string& key, const std::string& option) {
-  const auto keys = keys_of(object);
-  const std::string guess = nearest(key, keys);
-  return "no key \"" + key + "\"; the keys are: " + excerpt(listed(keys), 400) + ". " +
-         (guess.empty() ? "Name it with " + option : "Did you mean " + option + " \"" + guess + "\"?");
+Json object_in(const std::string& line, const std::string& place, bool is_first) {
+  Json object;
+  try {
+    object = parse_json(line);
+  } catch (const DataError& error) {
+    if (is_first && line.find_first_not_of(" \t\r") == line.find('['))
+      throw DataError(place + ": the file is one JSON array; expected one object per line (jq -c '.[]' makes it so)");
+    throw DataError(place + ": " + error.what() + kExpected);
+  }
+  if (!object.is_object()) throw DataError(place + ": found " + object.type_name() + kExpected);
+  return object;
+}
+
+/// In the first object a missing key is a wrong column; later it is one damaged row.
+void check_keys(const Json& object, const Columns& columns, const std::string& place, bool is_first) {
+  for (const auto& [key, option] : {std::pair{columns.text, "--text_column"}, {columns.label, "--label_column"}}) {
+    if (object.contains(key)) continue;
+    const std::string message =
+        place + ": no key \"" + key + "\"; the keys are: " + column_advice(key, option, keys_of(object));
+    if (is_first) throw ContractError(message);
+    throw DataError(message);
+  }
+}
+
+const std::string& text_in(const Json& text, const std::string& place) {
+  if (!text.is_string()) throw DataError(place + ": the text is " + text.type_name() + "; expected a string");
+  const auto& bytes = text.get_ref<const std::string&>();
+  if (std::ssize(bytes) > kMaxReviewBytes)
+    throw DataError(place + ": the text has more than " + std::to_string(kMaxReviewBytes) + " bytes");
+  return bytes;
+}
+
+std::string label_in(const Json& label, const std::string& place) {
+  if (!label.is_string() && !label.is_number_integer())
+    throw DataError(place + ": the label is " + excerpt(label.dump()) + "; expected a string or an integer");
+  std::string name = label.is_string() ? label.get<std::string>() : label.dump();
+  if (name.empty()) throw DataError(place + ": the label is empty");
+  return name;
+}
+
+/// Of a line in which bytes were replaced: whether they stood in this part of it, as far as the parsed part can tell.
+bool has_replacement(const std::string& part) {
+  return part.find("\xEF\xBF\xBD") != std::string::npos;
 }
 
 }  // namespace
 
 JsonlReader::JsonlReader(std::unique_ptr<std::istream> input, const std::filesystem::path& file, const Columns& columns)
-    : file_(file.string()), columns_(columns), input_(std::move(input)) {}
+    : input_(std::move(input), file), columns_(columns) {}
 
 std::string JsonlReader::place() const {
-  return file_ + ", line " + std::to_string(line_number_);
+  return input_.file() + ", line " + std::to_string(line_number_);
 }
 
 /// Reads to the next line that is not blank into line_; false at the end of the file.
 bool JsonlReader::next_line() {
   constexpr int64_t kMaxLine = 6 * kMaxReviewBytes;  // every byte of a text may be written as \u00XX
-  while (input_->peek() != std::char_traits<char>::eof()) {
+  while (input_.peek() != TextInput::kEnd) {
     ++line_number_;
     line_.clear();
-    for (int c; (c = input_->rdbuf()->sbumpc()) != std::char_traits<char>::eof() && c != '\n';) {
+    for (int c; (c = input_.get()) != TextInput::kEnd && c != '\n';) {
       if (std::ssize(line_) == kMaxLine)
         throw DataError(place() + ": has more than " + std::to_string(kMaxLine) + " bytes");
       line_.push_back(static_cast<char>(c));
     }
-    if (line_number_ == 1 && line_.starts_with("\xEF\xBB\xBF")) line_.erase(0, 3);
     if (line_.find_first_not_of(" \t\r") != std::string::npos) return true;
   }
   return false;
@@ -60,34 +97,14 @@ std::optional<Review> JsonlReader::next() {
   return parse_line();
 }
 
-Review JsonlReader::parse_line() {
+Review JsonlReader::parse_line() const {
   int64_t replaced = 0;
-  Json object;
-  try {
-    object = parse_json(to_valid_utf8(line_, &replaced));
-  } catch (const DataError& error) {
-    if (row_ == 1 && line_.find_first_not_of(" \t\r") == line_.find('['))
-      throw DataError(place() + ": the file is one JSON array; expected one object per line (jq -c '.[]' makes it so)");
-    throw DataError(place() + ": " + error.what() + kExpected);
-  }
-  if (!object.is_object()) throw DataError(place() + ": found " + object.type_name() + kExpected);
-  for (const auto& [key, option] : {std::pair{columns_.text, "--text_column"}, {columns_.label, "--label_column"}}) {
-    if (object.contains(key)) continue;
-    const std::string message = place() + ": " + missing_key(object, key, option);
-    if (row_ == 1) throw ContractError(message);  // the file has other columns; later it is one damaged row
-    throw DataError(message);
-  }
-  const Json& text = object[columns_.text];
-  const Json& label = object[columns_.label];
-  if (!text.is_string()) throw DataError(place() + ": the text is " + text.type_name() + "; expected a string");
-  if (!label.is_string() && !label.is_number_integer())
-    throw DataError(place() + ": the label is " + excerpt(label.dump()) + "; expected a string or an integer");
-  const std::string name = label.is_string() ? label.get<std::string>() : label.dump();
-  if (name.empty()) throw DataError(place() + ": the label is empty");
-  if (std::ssize(text.get_ref<const std::string&>()) > kMaxReviewBytes)
-    throw DataError(place() + ": the text has more than " + std::to_string(kMaxReviewBytes) + " bytes");
-  Review review = make_review(text.get_ref<const std::string&>(), name, place());
-  review.invalid_utf8 = replaced > 0;
+  const Json object = object_in(to_valid_utf8(line_, &replaced), place(), row_ == 1);
+  check_keys(object, columns_, place(), row_ == 1);
+  const std::string text = text_in(object[columns_.text], place()), label = label_in(object[columns_.label], place());
+  if (replaced > 0 && has_replacement(label)) refuse_label(label, place());
+  Review review = make_review(text, label, place());
+  review.invalid_utf8 = replaced > 0 && has_replacement(text);
   return review;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "data/review_reader.h"
+#include "data/text_input.h"
 
 namespace lockstep::data {
 
@@ -21,11 +22,10 @@ class JsonlReader : public ReviewReader {
  private:
   bool next_line();
   std::string place() const;
-  Review parse_line();
+  Review parse_line() const;
 
-  std::string file_;
+  TextInput input_;
   Columns columns_;
-  std::unique_ptr<std::istream> input_;
   std::string line_;
   int64_t line_number_ = 0;
   int64_t row_ = 0;

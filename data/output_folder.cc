@@ -1,7 +1,6 @@
 #include "data/output_folder.h"
 
-#include <unistd.h>
-
+#include <random>
 #include <string>
 #include <system_error>
 
@@ -14,9 +13,34 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool belongs_to_a_data_set(const fs::path& file) {
-  const std::string name = file.filename().string();
-  return name == kDatasetManifestName || (file.extension() == ".h5" && name.find("-of-") != std::string::npos);
+bool belongs_to_a_data_set(const fs::directory_entry& file) {
+  const std::string name = file.path().filename().string();
+  return file.is_regular_file() &&
+         (name == kDatasetManifestName || (name.ends_with(".h5") && name.find("-of-") != std::string::npos));
+}
+
+[[noreturn]] void refuse(const fs::path& output, const fs::directory_entry& file, const std::string& why) {
+  throw ContractError(output.string() + ": holds " + file.path().filename().string() + why +
+                      ", so it is not replaced; choose another --output");
+}
+
+void require_data_set(const fs::path& folder) {
+  for (const fs::directory_entry& file : fs::directory_iterator(folder)) {
+    if (!belongs_to_a_data_set(file)) refuse(folder, file, ", which is not part of a data set");
+    if (!fs::exists(folder / kDatasetManifestName))
+      refuse(folder, file, std::string(", but no ") + kDatasetManifestName);
+  }
+}
+
+/// What the names of folders that grow beside `output` begin with.
+std::string staging_prefix(const fs::path& output) {
+  return std::string(".").append(output.filename().string()).append(".preparing-");
+}
+
+/// A number that no other process and no other machine has: process ids repeat in containers.
+std::string random_suffix() {
+  std::random_device random;
+  return std::to_string(random()) + std::to_string(random());
 }
 
 /// Neither at `output` nor at a folder above it.
@@ -25,7 +49,8 @@ void require_no_file(const fs::path& output) {
   for (fs::path path = output; !path.empty(); path = path.parent_path()) {
     if (fs::is_directory(path, ignored)) return;
     if (fs::exists(fs::symlink_status(path, ignored)))
-      throw ContractError("--output " + output.string() + ": " + path.string() + " is a file; name a folder");
+      throw ContractError("--output " + output.string() + ": " + path.string() +
+                          (fs::is_symlink(path, ignored) ? " is a link to nothing" : " is a file") + "; name a folder");
     if (path == path.parent_path()) return;
   }
 }
@@ -36,24 +61,28 @@ void check_output(const fs::path& output, bool overwrite) {
   if (output.empty()) throw ContractError("--output must name the folder to write");
   require_no_file(output);
   if (!fs::exists(fs::symlink_status(output)) || (fs::is_directory(output) && fs::is_empty(output))) return;
-  for (const fs::directory_entry& file : fs::directory_iterator(output))
-    if (!belongs_to_a_data_set(file.path()))
-      throw ContractError(output.string() + ": holds " + file.path().filename().string() +
-                          ", which is not part of a data set, so it is not replaced; choose another --output");
+  require_data_set(output);
   if (!overwrite)
     throw ContractError(output.string() +
                         ": already holds a data set; give --overwrite to replace it, or another --output");
 }
 
 StagingFolder::StagingFolder(const fs::path& output, bool overwrite)
-    : output_(fs::absolute(output).lexically_normal()), overwrite_(overwrite) {
+    : output_(fs::weakly_canonical(fs::absolute(output))), overwrite_(overwrite) {
   if (!output_.has_filename()) output_ = output_.parent_path();
   make_folders(output_.parent_path());
-  path_ = output_.parent_path() / ".";
-  path_ += output_.filename();
-  path_ += ".preparing-" + std::to_string(::getpid());
-  fs::remove_all(path_);
-  fs::create_directory(path_);
+  do
+    path_ = output_.parent_path() / (staging_prefix(output_) + random_suffix());
+  while (!fs::create_directory(path_));
+}
+
+std::vector<fs::path> StagingFolder::others() const {
+  std::vector<fs::path> others;
+  std::error_code ignored;  // a folder that may be written but not listed
+  for (const fs::directory_entry& file : fs::directory_iterator(output_.parent_path(), ignored))
+    if (file.path() != path_ && file.path().filename().string().starts_with(staging_prefix(output_)))
+      others.push_back(file.path());
+  return others;
 }
 
 StagingFolder::~StagingFolder() {

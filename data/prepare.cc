@@ -58,6 +58,7 @@ class Preparation {
   PrepareReport run() {
     StagingFolder staging(options_.output, options_.overwrite);
     staging_ = staging.path();
+    warn_of(staging.others());
     Reviews train = read("train");
     if (train.empty()) throw DataError(source_of("train").string() + ": holds no train text" + expected_layout());
     learn_labels(train);
@@ -66,7 +67,7 @@ class Preparation {
     write("validation", std::exchange(validation, {}));
     write("test", read("test"));
     describe();
-    write_file_atomically(staging_ / kDatasetManifestName, to_json(report_.manifest));
+    write_manifest();
     staging.publish();
     return std::move(report_);
   }
@@ -82,11 +83,13 @@ class Preparation {
   Reviews take_validation(Reviews& train) const;
   void write(const std::string& split, Reviews reviews);
   std::vector<int32_t> labels_of(const Reviews& reviews) const;
-  void count_duplicates(const std::string& split, const Reviews& reviews);
+  void count_duplicates(const std::string& split, Reviews& reviews);
   SplitEntry describe_split(const Reviews& reviews, const std::vector<EncodedText>& encoded) const;
   void write_shards(const std::string& split, const std::vector<EncodedText>& encoded,
                     const std::vector<int32_t>& labels);
+  void warn_of(const std::vector<fs::path>& others);
   void describe();
+  void write_manifest() const;
   void report_progress(const std::string& split, int64_t done, int64_t total) const {
     if (progress_) progress_(split, done, total);
   }
@@ -163,27 +166,18 @@ void Preparation::learn_labels(const Reviews& train) {
   label_ids_ = label_ids(report_.manifest.labels);
 }
 
-/// Moves a class-balanced part out of train.
+/// Moves the same part of each class out of train.
 Reviews Preparation::take_validation(Reviews& train) const {
-  const auto labels = labels_of(train);
   const auto count = std::llround(options_.validation_fraction * static_cast<double>(train.size()));
-  const auto chosen = balanced_subset(labels, count, options_.seed);
+  const auto chosen = stratified_subset(labels_of(train), count, options_.seed);
+  if (chosen.empty())
+    throw ContractError("--validation_fraction takes none of " + std::to_string(train.size()) +
+                        " train texts, for every class keeps one; choose a larger fraction, or give --validation_file");
   Reviews validation, rest;
-  std::vector<int64_t> left(report_.manifest.labels.size());
   for (size_t i = 0; i < train.size(); ++i) {
     const bool taken = std::binary_search(chosen.begin(), chosen.end(), static_cast<int64_t>(i));
     (taken ? validation : rest).push_back(std::move(train[i]));
-    if (!taken) ++left[static_cast<size_t>(labels[i])];
   }
-  const auto exhausted = std::find(left.begin(), left.end(), 0);
-  if (validation.empty() || exhausted != left.end())
-    throw ContractError("--validation_fraction takes " + std::to_string(count) + " of " +
-                        std::to_string(labels.size()) + " train texts" +
-                        (exhausted == left.end()
-                             ? ""
-                             : " and leaves none with the label \"" +
-                                   report_.manifest.labels[static_cast<size_t>(exhausted - left.begin())] + "\"") +
-                        "; choose another fraction, or give --validation_file");
   train = std::move(rest);
   return validation;
 }
@@ -191,6 +185,8 @@ Reviews Preparation::take_validation(Reviews& train) const {
 void Preparation::write(const std::string& split, Reviews reviews) {
   if (reviews.empty()) return;
   const auto labels = labels_of(reviews);
+  for (Review& review : reviews)
+    std::exchange(review.id, {});  // nothing below can fail because of one text
   count_duplicates(split, reviews);
   const int64_t total = std::ssize(reviews);
   const auto encoded = encode_all(tokenizer_, reviews, options_.max_length, options_.threads,
@@ -212,15 +208,16 @@ std::vector<int32_t> Preparation::labels_of(const Reviews& reviews) const {
   return labels;
 }
 
-void Preparation::count_duplicates(const std::string& split, const Reviews& reviews) {
+/// Takes the hashes out of the reviews: a million weigh 100 MB.
+void Preparation::count_duplicates(const std::string& split, Reviews& reviews) {
   auto& within = report_.duplicates_within[split];
   for (const auto& [other, hashes] : text_hashes_) {
     const auto stands_there = [&hashes = hashes](const Review& review) { return hashes.contains(review.sha256); };
     report_.duplicates_across[split + " in " + other] = std::count_if(reviews.begin(), reviews.end(), stands_there);
   }
   auto& own = text_hashes_[split];
-  for (const Review& review : reviews)
-    within += own.insert(review.sha256).second ? 0 : 1;
+  for (Review& review : reviews)
+    within += own.insert(std::exchange(review.sha256, {})).second ? 0 : 1;
 }
 
 SplitEntry Preparation::describe_split(const Reviews& reviews, const std::vector<EncodedText>& encoded) const {
@@ -257,6 +254,12 @@ void Preparation::write_shards(const std::string& split, const std::vector<Encod
   }
 }
 
+void Preparation::warn_of(const std::vector<fs::path>& others) {
+  for (const fs::path& other : others)
+    report_.warnings.push_back(
+        other.string() + " belongs to a preparation that is running, or was ended; if none is running, remove it.");
+}
+
 void Preparation::describe() {
   DatasetManifest& manifest = report_.manifest;
   for (const fs::path& file : {options_.imdb, options_.train_file, options_.validation_file, options_.test_file})
@@ -275,6 +278,15 @@ void Preparation::describe() {
     report_.warnings.push_back(*difference);
   for (std::string& warning : data_set_warnings(report_))
     report_.warnings.push_back(std::move(warning));
+}
+
+void Preparation::write_manifest() const {
+  const std::string json = to_json(report_.manifest);
+  if (std::ssize(json) > kMaxManifestBytes)
+    throw DataError(source_of("train").string() + ": " + kDatasetManifestName + " would have " +
+                    std::to_string(json.size()) + " bytes, more than the " + std::to_string(kMaxManifestBytes) +
+                    " that are read; is the label column the right one? If so, shorten the labels");
+  write_file_atomically(staging_ / kDatasetManifestName, json);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ struct PrepareOptions {
   std::filesystem::path train_file;       // .csv, .jsonl or .json (one object per line)
   std::filesystem::path validation_file;  // optional, likewise
   std::filesystem::path test_file;        // optional, likewise
-  double validation_fraction = 0;         // of train, class-balanced, when no validation_file is given
+  double validation_fraction = 0;         // of train, the same of each class, when no validation_file is given
   std::string text_column = "text";
   std::string label_column = "label";
   std::filesystem::path model;   // folder with vocab.txt and the tokenizer's options

@@ -9,7 +9,8 @@
 #include "data/error.h"
 #include "data/jsonl_reader.h"
 #include "data/sha256.h"
-#include "data/unicode.h"
+#include "data/spelling.h"
+#include "data/utf8.h"
 
 namespace lockstep::data {
 
@@ -27,18 +28,33 @@ std::unique_ptr<ReviewReader> open_review_file(const std::filesystem::path& file
 
 std::unique_ptr<std::istream> open_bytes(const std::filesystem::path& file) {
   auto input = std::make_unique<std::ifstream>(file, std::ios::binary);
-  if (!*input || std::filesystem::is_directory(file))
-    throw DataError(file.string() + ": cannot be opened: " + std::strerror(errno ? errno : EISDIR));
+  const int problem = !*input ? errno : std::filesystem::is_directory(file) ? EISDIR : 0;
+  if (problem) throw DataError(file.string() + ": cannot be opened: " + std::strerror(problem));
   return input;
 }
 
+std::string column_advice(const std::string& missing, const std::string& option, std::span<const std::string> columns) {
+  const std::string guess = one_slip_from(missing, columns);
+  return excerpt(listed(columns), 400) + ". " +
+         (guess.empty() ? "Name it with " + option : "Did you mean " + option + " \"" + guess + "\"?");
+}
+
+void refuse_label(const std::string& readable, const std::string& place) {
+  throw DataError(place + ": the label \"" + excerpt(readable) +
+                  "\" is not UTF-8; convert the file, such as with: iconv -f latin1 -t utf-8");
+}
+
 Review make_review(const std::string& bytes, const std::string& label, std::string id) {
+  if (std::ssize(label) > kMaxLabelBytes)
+    throw DataError(id + ": the label has " + std::to_string(label.size()) + " bytes, more than the " +
+                    std::to_string(kMaxLabelBytes) + " that one may have; is --label_column the right one?");
   Review review;
   review.sha256 = sha256_of(bytes);
   int64_t replaced = 0;
   review.text = to_valid_utf8(bytes, &replaced);
   review.invalid_utf8 = replaced > 0;
-  review.label = to_valid_utf8(label);
+  review.label = to_valid_utf8(label, &replaced);
+  if (replaced > 0) refuse_label(review.label, id);
   review.id = std::move(id);
   return review;
 }

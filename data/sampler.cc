@@ -40,21 +40,59 @@ void shuffle_front(std::span<int64_t> values, size_t count, std::mt19937_64& ran
     std::swap(values[i], values[i + below(values.size() - i, random)]);
 }
 
+using Classes = std::map<int32_t, std::vector<int64_t>>;  // label -> its examples, rising
+using Quotas = std::map<int32_t, size_t>;
+
+Classes classes_of(std::span<const int32_t> labels) {
+  Classes classes;
+  for (size_t i = 0; i < labels.size(); ++i)
+    classes[labels[i]].push_back(static_cast<int64_t>(i));
+  return classes;
+}
+
+/// Sizes and labels in rising size; of equally large classes the lower label comes last, where shares round up.
+std::vector<std::pair<size_t, int32_t>> by_size(const Classes& classes) {
+  std::vector<std::pair<size_t, int32_t>> sizes;
+  for (const auto& [label, members] : classes)
+    sizes.emplace_back(members.size(), label);
+  std::sort(sizes.begin(), sizes.end(),
+            [](const auto& a, const auto& b) { return a.first != b.first ? a.first < b.first : a.second > b.second; });
+  return sizes;
+}
+
 /// How many each class gives: classes in rising size take min(all they have, an even share of what is left to take), so
 /// that a small class's shortfall is spread over the larger ones.
-std::map<int32_t, size_t> quotas(const std::map<int32_t, std::vector<int64_t>>& classes, size_t count) {
-  std::vector<std::pair<size_t, int32_t>> by_size;
-  for (const auto& [label, members] : classes)
-    by_size.emplace_back(members.size(), -label);
-  std::sort(by_size.begin(),
-            by_size.end());  // of equally large classes the lower label comes last, where shares round up
-  std::map<int32_t, size_t> quota;
-  for (size_t i = 0; i < by_size.size(); ++i) {
-    const size_t taken = std::min(by_size[i].first, count / (by_size.size() - i));
-    quota[-by_size[i].second] = taken;
-    count -= taken;
+Quotas even_quotas(const Classes& classes, size_t count) {
+  Quotas quotas;
+  size_t classes_left = classes.size();
+  for (const auto& [size, label] : by_size(classes))
+    count -= quotas[label] = std::min(size, count / classes_left--);
+  return quotas;
+}
+
+/// Likewise, with shares by size.
+Quotas proportional_quotas(const Classes& classes, size_t examples, size_t count) {
+  Quotas quotas;
+  const size_t least = count >= classes.size() ? 1 : 0;
+  for (const auto& [size, label] : by_size(classes)) {
+    const auto share = static_cast<size_t>(Uint128{count} * size / examples);
+    count -= quotas[label] = std::min(std::max(least, share), size - 1);
+    examples -= size;
   }
-  return quota;
+  return quotas;
+}
+
+std::vector<int64_t> chosen_of(const Classes& classes, const Quotas& quotas, uint64_t seed) {
+  std::vector<int64_t> chosen;
+  std::mt19937_64 random(mix(seed));
+  for (const auto& [label, members] : classes) {
+    const size_t quota = quotas.at(label);
+    std::vector<int64_t> drawn = members;
+    shuffle_front(drawn, quota, random);
+    chosen.insert(chosen.end(), drawn.begin(), drawn.begin() + static_cast<std::ptrdiff_t>(quota));
+  }
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
 }
 
 /// The rank that gets each example.
@@ -75,23 +113,18 @@ std::vector<int> deal(std::span<const double> work, int world_size) {
 }  // namespace
 
 std::vector<int64_t> balanced_subset(std::span<const int32_t> labels, int64_t count, uint64_t seed) {
-  std::vector<int64_t> chosen;
   if (count < 0 || count >= std::ssize(labels)) {
-    chosen.resize(labels.size());
-    std::iota(chosen.begin(), chosen.end(), int64_t{0});
-    return chosen;
+    std::vector<int64_t> all(labels.size());
+    std::iota(all.begin(), all.end(), int64_t{0});
+    return all;
   }
-  std::map<int32_t, std::vector<int64_t>> classes;
-  for (size_t i = 0; i < labels.size(); ++i)
-    classes[labels[i]].push_back(static_cast<int64_t>(i));
-  const auto quota = quotas(classes, static_cast<size_t>(count));
-  std::mt19937_64 random(mix(seed));
-  for (auto& [label, members] : classes) {
-    shuffle_front(members, quota.at(label), random);
-    chosen.insert(chosen.end(), members.begin(), members.begin() + static_cast<std::ptrdiff_t>(quota.at(label)));
-  }
-  std::sort(chosen.begin(), chosen.end());
-  return chosen;
+  const Classes classes = classes_of(labels);
+  return chosen_of(classes, even_quotas(classes, static_cast<size_t>(count)), seed);
+}
+
+std::vector<int64_t> stratified_subset(std::span<const int32_t> labels, int64_t count, uint64_t seed) {
+  const Classes classes = classes_of(labels);
+  return chosen_of(classes, proportional_quotas(classes, labels.size(), static_cast<size_t>(count)), seed);
 }
 
 std::vector<int64_t> epoch_order(std::span<const int64_t> examples, uint64_t seed, int64_t epoch) {

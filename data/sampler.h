@@ -11,6 +11,12 @@ namespace lockstep::data {
 /// cannot be divided evenly goes to the lower labels. `count` < 0 or >= the number of examples: all of them.
 std::vector<int64_t> balanced_subset(std::span<const int32_t> labels, int64_t count, uint64_t seed);
 
+/// `count` examples with the same part of each class (100 of 950 and 50: 95 and 5), chosen by `seed`, returned in
+/// rising order. Every class keeps one example or more, so that there may be fewer than `count`; where `count` allows,
+/// every class that has two gives one. Fractions of an example go to the larger classes, of equal ones to the lower
+/// labels: of equally large classes it is balanced_subset(). 0 <= `count`.
+std::vector<int64_t> stratified_subset(std::span<const int32_t> labels, int64_t count, uint64_t seed);
+
 /// The one global order of an epoch: a permutation of `examples` that depends on seed and epoch only, never on the
 /// number of ranks. Fisher-Yates over std::mt19937_64 (its sequence is fixed by the C++ standard), seeded with a 64-bit
 /// mix of seed and epoch in which no two epochs of one seed coincide; the bounded integers are our own, since

@@ -27,6 +27,15 @@ size_t edits(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+bool is_one_slip(std::string_view word, std::string_view name) {
+  if (edits(word, name) <= 1) return true;
+  const auto same = [](char a, char b) { return lower(a) == lower(b); };
+  const auto at = std::ranges::mismatch(word, name, same).in1 - word.begin();
+  std::string exchanged(word);
+  if (at + 1 < std::ssize(word)) std::swap(exchanged[static_cast<size_t>(at)], exchanged[static_cast<size_t>(at) + 1]);
+  return edits(exchanged, name) == 0;
+}
+
 std::string misspelt(std::string_view word, std::span<const std::string> candidates) {
   std::string best;
   size_t fewest = word.size() + 1;
@@ -55,6 +64,11 @@ std::string shorter_or_longer(std::string_view word, std::span<const std::string
 std::string nearest(std::string_view word, std::span<const std::string> candidates) {
   const std::string found = misspelt(word, candidates);
   return found.empty() ? shorter_or_longer(word, candidates) : found;
+}
+
+std::string one_slip_from(std::string_view word, std::span<const std::string> candidates) {
+  const auto found = std::ranges::find_if(candidates, [&](const std::string& name) { return is_one_slip(word, name); });
+  return found == candidates.end() ? "" : *found;
 }
 
 std::string listed(std::span<const std::string> names) {

@@ -11,6 +11,10 @@ namespace lockstep::data {
 /// empty. What errors suggest.
 std::string nearest(std::string_view word, std::span<const std::string> candidates);
 
+/// The one of `candidates` that `word` differs from by one letter, or by two neighbours exchanged, case ignored; else
+/// empty. For names of others' choice, where what is farther off is another name.
+std::string one_slip_from(std::string_view word, std::span<const std::string> candidates);
+
 /// "text, label, stars", of many the first twenty "and 5 more": what errors and reports list.
 std::string listed(std::span<const std::string> names);
 

@@ -41,7 +41,8 @@ std::unique_ptr<CLI::App> make_prepare_app(data::PrepareOptions& o, std::string&
       ->group("Source");
   app->add_option("--validation_file", o.validation_file, "Likewise")->check(filled("a file"))->group("Source");
   app->add_option("--test_file", o.test_file, "Likewise")->check(filled("a file"))->group("Source");
-  app->add_option("--validation_fraction", o.validation_fraction, "Part of train that becomes the validation split")
+  app->add_option("--validation_fraction", o.validation_fraction,
+                  "Part of each of train's classes that becomes the validation split")
       ->group("Source")
       ->check(number(0, 0.9));
   app->add_option("--text_column", o.text_column, "Column or key of the text")
@@ -78,9 +79,10 @@ void print_split(const std::string& name, const data::SplitEntry& split, const s
   std::vector<std::string> labels;
   for (const std::string& label : in_order)
     labels.push_back(printable_text(label) + ": " + std::to_string(split.examples_per_label.at(label)));
-  log_info(formatted("%-10s %8lld examples (%s), %lld tokens, %.1f on average, %.1f %% truncated", name.c_str(),
-                     static_cast<long long>(split.examples), data::listed(labels).c_str(),
-                     static_cast<long long>(split.tokens), static_cast<double>(split.tokens) / examples,
+  log_info(formatted("%-10s %8lld %s (%s), %lld tokens, %.1f on average, %.1f %% truncated", name.c_str(),
+                     static_cast<long long>(split.examples), split.examples == 1 ? "example" : "examples",
+                     data::listed(labels).c_str(), static_cast<long long>(split.tokens),
+                     static_cast<double>(split.tokens) / examples,
                      100 * static_cast<double>(split.truncated) / examples));
 }
 

@@ -3,6 +3,7 @@
 #include "data/imdb_reader.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "data/error.h"
 #include "tar_builder.h"
@@ -87,6 +88,22 @@ TEST(ImdbReader, OtherFoldersAndOversizeTextsAreRefused) {
   write_file(folder / "train/pos/1_8.txt", std::string(data::kMaxReviewBytes + 1, 'x'));
   const auto error = message_of<DataError>([&] { ids(folder.path(), "train"); });
   EXPECT_NE(error.find("1_8.txt: has 16777217 bytes"), std::string::npos) << error;
+}
+
+TEST(ImdbReader, WhatIsNoFileIsNamed) {
+  TemporaryFolder folder;
+  const std::string path = folder / "train/pos/1_8.txt";
+  std::filesystem::create_directories(folder / "train/pos");
+  const auto expect_refused = [&] {
+    EXPECT_EQ(message_of<DataError>([&] { ids(folder.path(), "train"); }), path + ": is not a file; expected a text");
+    std::filesystem::remove(path);
+  };
+  std::filesystem::create_directory(path);
+  expect_refused();
+  std::filesystem::create_symlink("absent", path);
+  expect_refused();
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  expect_refused();
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "data/prepare.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <numeric>
@@ -140,6 +141,17 @@ TEST(Prepare, MoreLabelsThanAModelMayHaveAreRefused) {
   EXPECT_TRUE(contains(error, "train.csv: has 65537 different labels, expected at most 65536; is the label")) << error;
 }
 
+TEST(Prepare, ManifestThatNothingCouldReadIsNotPublished) {
+  std::string rows;
+  for (int i = 0; i < 10000; ++i)
+    rows += "a," + std::string(1000, 'x') + std::to_string(i) + "\n";
+  SmallCorpus corpus;
+  const auto error = message_of<DataError>([&] { prepare(corpus.csv(rows)); });
+  EXPECT_TRUE(contains(error, "train.csv: dataset.json would have 20")) << error;
+  EXPECT_TRUE(contains(error, "is the label column the right one")) << error;
+  EXPECT_EQ(corpus.names(), "model train.csv");
+}
+
 TEST(Prepare, ExistingDataSetIsKeptUnlessOverwritten) {
   SmallCorpus corpus;
   PrepareOptions options = corpus.csv("a,1\nb,0\n");
@@ -179,6 +191,44 @@ TEST(Prepare, FolderWithOtherFilesIsNeverReplaced) {
   EXPECT_EQ(ShardedDataset::open(corpus / "out", "train").size(), 2);
 }
 
+TEST(Prepare, ShardsWithoutAManifestAreNeverReplaced) {
+  SmallCorpus corpus;
+  PrepareOptions options = corpus.csv("a,1\nb,0\n");
+  options.overwrite = true;
+  fs::create_directories(corpus / "out");
+  write_file(corpus / "out/sky-1-of-2.h5", "precious");
+  const auto error = message_of<ContractError>([&] { prepare(options); });
+  EXPECT_TRUE(contains(error, "holds sky-1-of-2.h5, but no dataset.json")) << error;
+  EXPECT_EQ(data::read_file(corpus / "out/sky-1-of-2.h5"), "precious");
+}
+
+TEST(Prepare, LinkAtTheOutputStaysAndItsFolderIsReplaced) {
+  SmallCorpus corpus;
+  fs::create_directories(corpus / "disk/mine");
+  fs::create_directory_symlink("disk/mine", corpus / "out");
+  prepare(corpus.csv("a,1\nb,0\n"));
+  EXPECT_TRUE(fs::is_symlink(corpus / "out"));
+  EXPECT_EQ(ShardedDataset::open(corpus / "disk/mine", "train").size(), 2);
+}
+
+TEST(Prepare, LinkToNothingAtTheOutputIsRefused) {
+  SmallCorpus corpus;
+  fs::create_directory_symlink("unmounted", corpus / "out");
+  const auto error = message_of<ContractError>([&] { prepare(corpus.csv("a,1\nb,0\n")); });
+  EXPECT_TRUE(contains(error, "out is a link to nothing")) << error;
+}
+
+TEST(Prepare, FolderOfAnotherPreparationIsLeftAndTold) {
+  SmallCorpus corpus;
+  const std::string other = ".out.preparing-" + std::to_string(::getpid());  // in a container every one has the same
+  fs::create_directories(corpus / other);
+  write_file(corpus / (other + "/train-00000-of-00001.h5"), "growing");
+  const auto report = prepare(corpus.csv("a,1\nb,0\n"));
+  EXPECT_EQ(data::read_file(corpus / (other + "/train-00000-of-00001.h5")), "growing");
+  EXPECT_TRUE(any_contains(report.warnings, other + " belongs to a preparation that is running, or was ended"));
+  EXPECT_EQ(corpus.names(), other + " model out train.csv");
+}
+
 TEST(Prepare, ContradictingOptionsAreRefused) {
   SmallCorpus corpus;
   const PrepareOptions good = corpus.csv("a,1\nb,0\n", "c,1\n");
@@ -196,7 +246,7 @@ TEST(Prepare, ContradictingOptionsAreRefused) {
   EXPECT_TRUE(refused([](PrepareOptions& o) { o.output.clear(); }));
 }
 
-TEST(Prepare, ValidationFractionIsBalancedChosenBySeedAndLeavesTheRest) {
+TEST(Prepare, ValidationFractionIsOfEachClassChosenBySeedAndLeavesTheRest) {
   SmallCorpus corpus;
   PrepareOptions options = corpus.imdb(smoke_corpus());
   options.validation_fraction = 0.25;
@@ -211,13 +261,25 @@ TEST(Prepare, ValidationFractionIsBalancedChosenBySeedAndLeavesTheRest) {
   EXPECT_EQ(prepare(options).manifest.source_sha256, manifest.source_sha256);
 }
 
-TEST(Prepare, ValidationFractionThatEmptiesAClassIsRefused) {
+TEST(Prepare, ValidationFractionKeepsTheClassesParts) {
+  std::string rows;
+  for (int i = 0; i < 100; ++i)
+    rows += std::string(i % 20 == 0 ? "a,rare" : "a,common") + "\n";
+  SmallCorpus corpus;
+  PrepareOptions options = corpus.csv(rows);
+  options.validation_fraction = 0.2;
+  EXPECT_EQ(prepare(options).manifest.splits.at("validation").examples_per_label,
+            (std::map<std::string, int64_t>{{"common", 19}, {"rare", 1}}));
+}
+
+TEST(Prepare, ValidationFractionThatTakesNothingIsRefused) {
   SmallCorpus corpus;
   PrepareOptions options = corpus.csv("a,1\nb,0\nc,0\nd,0\n");
-  options.validation_fraction = 0.5;
-  const auto error = message_of<ContractError>([&] { prepare(options); });
-  EXPECT_TRUE(contains(error, "takes 2 of 4 train texts and leaves none with the label \"1\"")) << error;
   options.validation_fraction = 0.01;
+  const auto error = message_of<ContractError>([&] { prepare(options); });
+  EXPECT_TRUE(contains(error, "takes none of 4 train texts")) << error;
+  options = corpus.csv("a,1\nb,0\n");
+  options.validation_fraction = 0.5;
   EXPECT_THROW(prepare(options), ContractError);
 }
 

@@ -63,6 +63,16 @@ TEST_F(Csv, ByteOrderMarkCrlfBlankLinesAndMissingLastLineEndAreFine) {
   EXPECT_EQ(rows("a.csv", "\xEF\xBB\xBFtext,label\r\n\r\ngood,1\r\n\r\nbad,0"), (Rows{{"1", "good"}, {"0", "bad"}}));
 }
 
+TEST_F(Csv, ReturnAloneAtTheEndOfTheFileIsALineEnd) {
+  EXPECT_EQ(rows("a.csv", "text,label\r\ngood,1\r"), (Rows{{"1", "good"}}));
+  EXPECT_EQ(rows("a.csv", "text,label\ngood,\"1\"\r"), (Rows{{"1", "good"}}));
+}
+
+TEST_F(Csv, LineEndsOfReturnsAloneAreExplained) {
+  expect_error<DataError>("a.csv", "text,label\rgood,1\rbad,0\r", "line 1: the lines end in CR alone; expected LF");
+  expect_error<DataError>("a.csv", "text,label,id\rgood,1,2\r", "line 1: the lines end in CR alone; expected LF");
+}
+
 TEST_F(Csv, QuoteInsideAnUnquotedFieldIsOrdinary) {
   EXPECT_EQ(rows("a.csv", "text,label\n5\" disk,1\n"), (Rows{{"1", "5\" disk"}}));
 }
@@ -86,12 +96,26 @@ TEST_F(Csv, InvalidUtf8IsReplacedAndMarked) {
   EXPECT_FALSE(all.at(1).invalid_utf8);
 }
 
+TEST_F(Csv, LabelThatIsNotUtf8IsRefused) {
+  expect_error<DataError>("a.csv", "text,label\ngood,\xC4\xE0\nbad,\xCD\xE5\n",
+                          "line 2: the label \"\xEF\xBF\xBD\xEF\xBF\xBD\" is not UTF-8");
+}
+
+TEST_F(Csv, LabelAsLongAsATextIsRefused) {
+  EXPECT_EQ(rows("a.csv", "text,label\ngood," + std::string(1024, 'x') + "\n").size(), 1u);
+  expect_error<DataError>("a.csv", "text,label\ngood," + std::string(1025, 'x') + "\n",
+                          "line 2: the label has 1025 bytes, more than the 1024 that one may have; is --label_column");
+}
+
 TEST_F(Csv, MissingColumnListsTheColumnsAndSuggestsTheNearest) {
   columns_.label = "lable";
   expect_error<ContractError>("a.csv", "Text,text,label\n",
                               "the columns are: Text, text, label. Did you mean --label_column \"label\"?");
   columns_.label = "sentiment";
   expect_error<ContractError>("a.csv", "text,y\n", "Name it with --label_column");
+  columns_ = {};
+  expect_error<ContractError>("a.csv", "id,message,team\n",
+                              "the columns are: id, message, team. Name it with --text_column");
 }
 
 TEST_F(Csv, ColumnThatAppearsTwiceIsRefused) {
@@ -148,9 +172,20 @@ TEST_F(Jsonl, BadLineIsNamedByItsNumber) {
   expect_error<DataError>("a.jsonl", good + std::string(100, '[') + "\n", "line 3: nested more than 16 levels");
 }
 
+TEST_F(Jsonl, NumbersThatJsonDoesNotHaveAreExplained) {
+  for (const std::string number : {"NaN", "Infinity", "-Infinity"})
+    expect_error<DataError>("a.jsonl", "{\"text\": \"a\", \"label\": 1, \"stars\": " + number + "}\n",
+                            ": " + number + " is not JSON; write null");
+  expect_error<DataError>("a.jsonl", "{\"text\": \"a\", \"label\": 1, \"stars\": 1e999}\n",
+                          "line 1: not valid JSON: number overflow");
+}
+
 TEST_F(Jsonl, MissingKeyInTheFirstObjectIsAWrongColumn) {
   columns_.text = "txt";
   expect_error<ContractError>("a.jsonl", "{\"text\": \"a\", \"label\": 1}\n", "Did you mean --text_column \"text\"?");
+  columns_ = {};
+  expect_error<ContractError>("a.jsonl", "{\"message\": \"a\", \"team\": 1}\n",
+                              "message, team. Name it with --text_column");
 }
 
 TEST_F(Jsonl, OneJsonArrayIsExplained) {
@@ -163,11 +198,27 @@ TEST_F(Jsonl, InvalidUtf8IsReplacedAndMarked) {
   EXPECT_TRUE(all.at(0).invalid_utf8);
 }
 
+TEST_F(Jsonl, LabelThatIsNotUtf8IsRefused) {
+  expect_error<DataError>("a.jsonl", "{\"text\": \"a\", \"label\": \"\xC4\xE0\"}\n",
+                          "line 1: the label \"\xEF\xBF\xBD\xEF\xBF\xBD\" is not UTF-8");
+}
+
+TEST_F(Jsonl, InvalidUtf8OutsideOfTheTextIsNotTheTexts) {
+  EXPECT_FALSE(reviews("a.jsonl", "{\"text\": \"a\", \"label\": 1, \"by\": \"\xC4\"}\n").at(0).invalid_utf8);
+}
+
 TEST_F(ReviewFileTest, UnknownExtensionMissingFileAndOneColumnForBothAreRefused) {
   expect_error<ContractError>("a.parquet", "", "expected .csv, .jsonl or .json");
   EXPECT_THROW(data::open_review_file(folder_ / "absent.csv", {}), DataError);
   EXPECT_THROW(data::open_review_file(folder_ / "absent.jsonl", {}), DataError);
   EXPECT_THROW(data::open_review_file(folder_ / "a.csv", {"text", "text"}), ContractError);
+}
+
+TEST_F(ReviewFileTest, FolderNamedLikeAFileIsSaidToBeOne) {
+  errno = ENOTTY;
+  std::filesystem::create_directory(folder_ / "d.csv");
+  EXPECT_EQ(message_of<DataError>([&] { data::open_review_file(folder_ / "d.csv", {}); }),
+            (folder_ / "d.csv") + ": cannot be opened: Is a directory");
 }
 
 }  // namespace

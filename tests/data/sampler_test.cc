@@ -16,6 +16,7 @@ namespace {
 using data::balanced_subset;
 using data::epoch_order;
 using data::share_of_rank;
+using data::stratified_subset;
 using Examples = std::vector<int64_t>;
 
 Examples first(int64_t count) {
@@ -161,6 +162,44 @@ TEST(BalancedSubset, NegativeOrLargeCountMeansAll) {
   for (const int64_t count : {-1, 3, 4})
     EXPECT_EQ(balanced_subset(labels, count, 1), first(3));
   EXPECT_EQ(balanced_subset(labels, 0, 1), Examples{});
+}
+
+/// How many of each class a part of `count` takes, in the classes' order.
+std::vector<int64_t> strata(const std::vector<size_t>& sizes, int64_t count) {
+  const auto labels = labels_of(sizes);
+  std::vector<int64_t> taken(sizes.size());
+  for (const auto& [label, of_it] : counts(labels, stratified_subset(labels, count, 42)))
+    taken[static_cast<size_t>(label)] = of_it;
+  return taken;
+}
+
+using Taken = std::vector<int64_t>;
+
+TEST(StratifiedSubset, EveryClassGivesTheSamePart) {
+  EXPECT_EQ(strata({950, 50}, 100), (Taken{95, 5}));
+  EXPECT_EQ(strata({100, 300, 600}, 250), (Taken{25, 75, 150}));
+  EXPECT_EQ(strata({15, 15, 15}, 5), (Taken{2, 2, 1}));
+}
+
+TEST(StratifiedSubset, SmallClassesGiveOneAndKeepOne) {
+  EXPECT_EQ(strata({1000, 2, 3}, 101), (Taken{99, 1, 1}));
+  EXPECT_EQ(strata({1000, 1}, 100), (Taken{100, 0}));
+  EXPECT_EQ(strata({2, 2}, 4), (Taken{1, 1}));
+  EXPECT_EQ(strata({1000, 10, 10}, 2), (Taken{2, 0, 0}));
+}
+
+TEST(StratifiedSubset, OfEqualClassesIsTheBalancedOne) {
+  for (const int64_t count : {1, 50, 61})
+    EXPECT_EQ(stratified_subset(labels_of({100, 100, 100}), count, 7),
+              balanced_subset(labels_of({100, 100, 100}), count, 7));
+}
+
+TEST(StratifiedSubset, TakesAsManyAsAskedHoweverTheSharesRound) {
+  for (int64_t count = 3; count <= 270; ++count) {
+    const Taken taken = strata({7, 100, 31, 162}, count);
+    EXPECT_EQ(std::accumulate(taken.begin(), taken.end(), int64_t{0}), count);
+    EXPECT_NEAR(static_cast<double>(taken[3]), 162.0 * static_cast<double>(count) / 300, 3) << count;
+  }
 }
 
 }  // namespace

@@ -24,6 +24,14 @@ TEST(Nearest, IsNoneWhereNothingIsAlike) {
   EXPECT_EQ(nearest("remodelled_walls", kNames), "");
 }
 
+TEST(OneSlipFrom, IsALetterTooManyTooFewWrongOrTwoExchanged) {
+  const std::vector<std::string> columns{"id", "label", "team"};
+  for (const std::string word : {"labels", "labl", "Lapel", "lable", "LABEL"})
+    EXPECT_EQ(one_slip_from(word, columns), "label") << word;
+  for (const std::string word : {"text", "lebal", "", "label_name"})
+    EXPECT_EQ(one_slip_from(word, columns), "") << word;
+}
+
 TEST(Listed, NamesTwentyAndCountsTheRest) {
   EXPECT_EQ(listed(std::vector<std::string>{"a", "b"}), "a, b");
   const std::string many = listed(std::vector<std::string>(65000, "a"));

@@ -42,7 +42,7 @@ TEST_F(Commands, VerifyLooksAtEveryShardOfADataSet) {
   const std::filesystem::path cut = copy / data::load_manifest(copy).splits.at("train").shards.at(0).file;
   std::filesystem::resize_file(cut, std::filesystem::file_size(cut) - 1);
   expect_failure(lockstep("verify " + copy.string()), kData,
-                 {cut.string() + ": has ", "the manifest says", "1 DAMAGED", "shards are damaged"});
+                 {cut.string() + ": has ", "the manifest says", "1 DAMAGED", "damaged: 1 of "});
   std::filesystem::resize_file(copy / "dataset.json", 10);
   expect_failure(lockstep("verify " + copy.string()), kData, {"dataset.json"});
 }

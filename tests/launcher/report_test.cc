@@ -77,6 +77,11 @@ model::ConfusionMatrix matrix_of_many_classes() {
   return matrix;
 }
 
+TEST(Counted, OneIsSingular) {
+  EXPECT_EQ(counted(1, "shard") + ", " + counted(2, "shard") + ", " + counted(0, "shard"),
+            "1 shard, 2 shards, 0 shards");
+}
+
 TEST(ConfusionTable, OfManyClassesNamesTheMostFrequentConfusions) {
   std::vector<std::string> labels;
   for (int i = 0; i < 150; ++i)
