@@ -18,6 +18,10 @@ std::string formatted(const char* pattern, ...) {
   return text;
 }
 
+std::string counted(int64_t count, const std::string& singular) {
+  return std::to_string(count) + " " + singular + (count == 1 ? "" : "s");
+}
+
 double rounded(double value, int digits) {
   const double scale = std::pow(10.0, digits);
   return std::round(value * scale) / scale;
