@@ -15,7 +15,7 @@ const char* const kTrainFooter = R"(
 Examples:
   lockstep train --config configs/quickstart.toml \
       --model_name_or_path MODEL --dataset DATASET
-  lockstep launch -n 4 -- train --config configs/imdb_reference.toml \
+  lockstep launch -- train --config configs/imdb_reference.toml \
       --model_name_or_path distilbert-base-uncased --dataset datasets/imdb \
       --output_dir runs/reference
 
