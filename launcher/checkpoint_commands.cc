@@ -24,7 +24,7 @@ The newest comes first. Only manifests and the files' sizes are looked at;
 lockstep verify reads every byte. One that holds a file named "pinned" is
 never removed.
 
-Exit codes: 0 done, whatever was found; 2 usage; 5 RUN is not a folder.)";
+Exit codes: 0 done, whatever was found; 2 usage; 5 FOLDER is not a folder.)";
 
 const char* const kVerifyFooter = R"(
 Examples:
@@ -63,10 +63,9 @@ std::string line_on(const StoredCheckpoint& stored, const std::string& verdict) 
   const std::string name = printable_text(stored.folder.filename().string());
   if (!stored.manifest) return formatted("%-20s %s\n", name.c_str(), verdict.c_str());
   const CheckpointManifest& m = *stored.manifest;
-  return formatted("%-20s step %-7lld %lld epochs + %s, %s, %.1f MB: %s\n", name.c_str(),
-                   static_cast<long long>(m.step), static_cast<long long>(m.epoch),
-                   counted(m.cursor, "example").c_str(), counted(m.world_size, "shard").c_str(), megabytes_of(m),
-                   verdict.c_str());
+  const std::string place = counted(m.epoch, "epoch") + " + " + counted(m.cursor, "example");
+  return formatted("%-20s step %-7lld %s, %s, %.1f MB: %s\n", name.c_str(), static_cast<long long>(m.step),
+                   place.c_str(), counted(m.world_size, "shard").c_str(), megabytes_of(m), verdict.c_str());
 }
 
 /// How many are damaged.

@@ -200,9 +200,17 @@ std::string stray_words(const CLI::App& app) {
 /// Option, kind and default on one line, what it does on the next ones: nothing passes 80 columns.
 class HelpFormatter : public CLI::Formatter {
  public:
+  explicit HelpFormatter(std::string rest) : rest_(std::move(rest)) {}
+
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    std::string usage = CLI::Formatter::make_usage(app, std::move(name));
+    return rest_.empty() ? usage : usage.insert(usage.find_last_not_of('\n') + 1, " " + rest_);
+  }
+
   std::string make_option(const CLI::Option* option, bool is_positional) const override {
     std::string head = "  " + (is_positional ? option->get_name(true) : option->get_name(false, true));
     if (option->get_expected_max() > 0 && !option->get_type_name().empty()) head += " " + kind_of(*option);
+    if (option->get_expected_max() > 1) head += " ...";
     if (!option->get_default_str().empty()) head += " [" + option->get_default_str() + "]";
     if (option->get_required()) head += " (required)";
     return head + "\n" + wrapped(option->get_description());
@@ -222,15 +230,18 @@ class HelpFormatter : public CLI::Formatter {
     }
     return text + line + "\n";
   }
+
+  std::string rest_;
 };
 
 }  // namespace
 
-std::unique_ptr<CLI::App> make_app(const std::string& name, const std::string& description, const std::string& footer) {
+std::unique_ptr<CLI::App> make_app(const std::string& name, const std::string& description, const std::string& footer,
+                                   const std::string& rest) {
   auto app = std::make_unique<CLI::App>(description, name);
   // As in argparse, the last of several --option is meant: a script's settings can be overridden at its end.
   app->option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app->formatter(std::make_shared<HelpFormatter>());
+  app->formatter(std::make_shared<HelpFormatter>(rest));
   app->footer(footer);
   return app;
 }

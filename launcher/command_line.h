@@ -12,8 +12,9 @@ struct HelpRequested {
 };
 
 /// An app in this program's manners: options in the order of their groups, defaults shown, "-h". `name` as the user
-/// types it.
-std::unique_ptr<CLI::App> make_app(const std::string& name, const std::string& description, const std::string& footer);
+/// types it; `rest`: what stands behind the options.
+std::unique_ptr<CLI::App> make_app(const std::string& name, const std::string& description, const std::string& footer,
+                                   const std::string& rest = "");
 
 /// Gives `app` the option --config FILE ("key = value" lines, the command line wins), bound to `path`.
 void accept_config_file(CLI::App& app, std::string& path);

@@ -14,7 +14,7 @@ struct CommandFacts {
 /// In the order in which they are used.
 inline constexpr CommandFacts kCommandList[] = {
     {"prepare", "texts (aclImdb, CSV, JSONL) -> tokenized HDF5 data set", false},
-    {"plan", "what a training costs on 8 to 4096 GPUs, by a model", false},
+    {"plan", "estimate: steps, time and communication on N GPUs; nothing is run", false},
     {"train", "fine-tune a DistilBERT classifier, on one rank or several", true},
     {"launch", "start the ranks of a job: lockstep launch -- train ...", false},
     {"list", "the checkpoints of a run", false},

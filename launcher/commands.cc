@@ -52,6 +52,8 @@ Typical order: prepare, launch -- train ..., evaluate, predict.
 int dispatch(const std::vector<std::string>& arguments) {
   const std::string name = arguments.empty() ? "--help" : arguments.front();
   if (name == "--help" || name == "-h" || name == "help") {
+    const CommandFacts* explained = arguments.size() > 1 ? find_command(arguments[1]) : nullptr;
+    if (explained != nullptr) return run_of(*explained)({"--help"});
     std::fputs(overview().c_str(), stdout);
     return arguments.empty() ? kUsage : kDone;
   }

@@ -1,5 +1,6 @@
 #include "launcher/errors.h"
 
+#include <algorithm>
 #include <new>
 #include <system_error>
 
@@ -24,14 +25,33 @@ int exit_code_of(const std::exception& error) {
   return kFailure;
 }
 
+/// LibTorch's errors go on with a call stack.
+std::string words_of(const std::exception& error) {
+  const std::string words = error.what();
+  return words.substr(0, std::min(words.find("\nframe #"), words.find("\nException raised from ")));
+}
+
+/// LibTorch has errors of its own for it.
+bool is_out_of_memory(const std::exception& error) {
+  const std::string words = error.what();
+  return dynamic_cast<const std::bad_alloc*>(&error) != nullptr || words.find("can't allocate memory") != words.npos ||
+         words.find("CUDA out of memory") != words.npos;
+}
+
 }  // namespace
 
 Problem problem_of(const std::exception& error) {
-  if (dynamic_cast<const std::bad_alloc*>(&error))
-    return {
-        kFailure,
-        "out of memory; a smaller --per_device_train_batch_size (or more --gradient_accumulation_steps) needs less"};
-  return {exit_code_of(error), error.what()};
+  if (is_out_of_memory(error)) return {kFailure, "out of memory"};
+  return {exit_code_of(error), words_of(error)};
+}
+
+Problem problem_in_training(const std::exception& error) {
+  Problem problem = problem_of(error);
+  if (is_out_of_memory(error))
+    problem.message +=
+        "; more --gradient_accumulation_steps (without --global_batch_size: a smaller --per_device_train_batch_size) "
+        "or a smaller --max_seq_length need less";
+  return problem;
 }
 
 }  // namespace lockstep

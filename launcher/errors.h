@@ -52,4 +52,7 @@ struct Problem {
 /// What to print and which code to exit with, for any exception of ours, LibTorch's or the standard library's.
 Problem problem_of(const std::exception& error);
 
+/// Likewise in a training, which knows what else to try when memory runs out.
+Problem problem_in_training(const std::exception& error);
+
 }  // namespace lockstep

@@ -41,7 +41,8 @@ struct EvaluateOptions {
 
 EvaluateOptions parse(const std::vector<std::string>& arguments) {
   EvaluateOptions o;
-  auto app = make_app("lockstep evaluate", "Measures a fine-tuned model on a prepared split.", kEvaluateFooter);
+  auto app = make_app("lockstep evaluate", "Measures a fine-tuned model on a prepared split. Runs on the CPU.",
+                      kEvaluateFooter);
   app->add_option("--model_name_or_path", o.model, "Folder of the fine-tuned model")
       ->check(filled("a folder or a name"))
       ->required();
@@ -54,7 +55,7 @@ EvaluateOptions parse(const std::vector<std::string>& arguments) {
   app->add_option("--per_device_eval_batch_size", o.batch_size, "Examples per batch")->check(whole_number(1, 1000000));
   app->add_option("--max_seq_length", o.max_seq_length, "Longer examples lose their end")
       ->check(whole_number(3, 1 << 20));
-  app->add_option("--seed", o.seed, "Of the subset")->check(whole_number(0));
+  app->add_option("--seed", o.seed, "Seed of the subset")->check(whole_number(0));
   app->add_option("--threads", o.threads, "Threads; 0: all cores")->check(whole_number(0, 4096));
   app->add_option("--output_file", o.output_file, "Also write the numbers as JSON")
       ->check(filled("a file"))

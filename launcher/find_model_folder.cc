@@ -40,9 +40,10 @@ fs::path cached_snapshot(const std::string& name) {
 fs::path find_model_folder(const std::string& name_or_path) {
   if (fs::is_directory(name_or_path)) return name_or_path;
   if (fs::path snapshot = cached_snapshot(name_or_path); !snapshot.empty()) return snapshot;
-  throw SettingsError("model " + name_or_path + " is neither a folder nor in the Hugging Face cache (" +
-                      hugging_face_cache().string() + "). Download it on a machine with a network (hf download " +
-                      name_or_path + "), or give the folder that holds config.json, model.safetensors and vocab.txt");
+  throw SettingsError(
+      "model " + name_or_path + " is neither a folder nor in the Hugging Face cache (" + hugging_face_cache().string() +
+      "). Download it on a machine with a network (hf download " + name_or_path +
+      "), or give the folder that holds config.json, model.safetensors and vocab.txt or tokenizer.json");
 }
 
 fs::path find_weights_folder(const std::string& name_or_path) {

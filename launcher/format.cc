@@ -18,8 +18,8 @@ std::string formatted(const char* pattern, ...) {
   return text;
 }
 
-std::string counted(int64_t count, const std::string& noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+std::string counted(int64_t count, const std::string& singular) {
+  return std::to_string(count) + " " + singular + (count == 1 ? "" : "s");
 }
 
 double rounded(double value, int digits) {

@@ -8,8 +8,8 @@ namespace lockstep {
 /// printf into a string; the compiler checks arguments against `pattern`.
 [[gnu::format(printf, 1, 2)]] std::string formatted(const char* pattern, ...);
 
-/// "1 shard", "8 shards".
-std::string counted(int64_t count, const std::string& noun);
+/// "1 step", "2 steps".
+std::string counted(int64_t count, const std::string& singular);
 
 /// `value` to `digits` decimals; the double that prints as short as it looks.
 double rounded(double value, int digits);

@@ -55,7 +55,7 @@ void Job::together(const std::function<void()>& work) {
   try {
     work();
   } catch (const std::exception& error) {
-    const Problem problem = problem_of(error);
+    const Problem problem = problem_in_training(error);
     mine = dist::Failure{rank(), problem.exit_code, problem.message};
   }
   if (const auto failure = dist::agree(*control_, mine)) throw AgreedFailure(*failure);
@@ -78,7 +78,7 @@ int outcome_of(const std::function<int(Job&)>& body, Job& job) {
 }
 
 [[noreturn]] void end_alone(const std::exception& error, const dist::MpiEnvironment* environment) {
-  const Problem problem = problem_of(error);
+  const Problem problem = problem_in_training(error);
   const bool has_peers = environment != nullptr && environment->world_size() > 1;
   print_error(has_peers ? "rank " + std::to_string(environment->rank()) + ": " + problem.message : problem.message);
   if (has_peers) tell_launch_of_an_abort(problem.exit_code);

@@ -20,6 +20,7 @@
 #include "launcher/errors.h"
 #include "launcher/evaluator.h"
 #include "launcher/find_model_folder.h"
+#include "launcher/format.h"
 #include "launcher/log.h"
 #include "launcher/machine.h"
 #include "launcher/model_folder.h"
@@ -50,9 +51,10 @@ struct PredictOptions {
 
 PredictOptions parse(const std::vector<std::string>& arguments) {
   PredictOptions o;
-  auto app = make_app("lockstep predict", "Labels texts with a fine-tuned model.", kPredictFooter);
+  auto app = make_app("lockstep predict", "Labels texts with a fine-tuned model. Runs on the CPU.", kPredictFooter);
   app->add_option("text", o.texts, "Texts to label; none: read --file or standard input")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->default_str("");
   app->add_option("--model_name_or_path", o.model, "Folder of the fine-tuned model")
       ->check(filled("a folder or a name"))
       ->required();
@@ -139,12 +141,10 @@ void warn_of(const Doubts& doubts, int max_length) {
   const auto add = [&](int64_t count, const std::string& what) {
     if (count > 0) words.push_back(std::to_string(count) + " " + what);
   };
-  add(doubts.cut, "longer than " + std::to_string(max_length) + " tokens, without their end");
-  add(doubts.not_utf8, "not valid UTF-8, the bad bytes as U+FFFD");
-  add(doubts.empty, "without a word");
-  if (!words.empty())
-    log_warning("of " + std::to_string(doubts.texts) +
-                " texts, some were labelled although they are: " + data::listed(words));
+  add(doubts.cut, "longer than " + std::to_string(max_length) + " tokens (read without the end)");
+  add(doubts.not_utf8, "not valid UTF-8 (bad bytes read as U+FFFD)");
+  add(doubts.empty, "without a word (the label means nothing)");
+  if (!words.empty()) log_warning("labels to doubt, of " + counted(doubts.texts, "text") + ": " + data::listed(words));
 }
 
 std::vector<double> softmax(std::span<const float> logits) {

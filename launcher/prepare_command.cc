@@ -68,7 +68,7 @@ std::unique_ptr<CLI::App> make_prepare_app(data::PrepareOptions& o, std::string&
   app->add_option("--threads", o.threads, "Tokenizing threads; 0: all cores")
       ->group("Data set")
       ->check(whole_number(0, 4096));
-  app->add_option("--seed", o.seed, "Of the validation split")->check(whole_number(0))->group("Data set");
+  app->add_option("--seed", o.seed, "Seed of the validation split")->check(whole_number(0))->group("Data set");
   app->add_flag("--overwrite,--overwrite_output_dir", o.overwrite, "Replace the data set at --output")
       ->group("Data set");
   return app;

@@ -10,6 +10,7 @@
 
 #include "data/atomic_file.h"
 #include "launcher/errors.h"
+#include "launcher/format.h"
 #include "launcher/log.h"
 
 namespace lockstep {
@@ -41,8 +42,8 @@ void require_nothing_to_lose(const TrainInputs& in, const fs::path& folder) {
   const std::vector<StoredCheckpoint> stored = list_checkpoints(folder);
   if (in.options.overwrite_output_dir) {
     if (!stored.empty())
-      log_warning(folder.string() + " holds " + std::to_string(stored.size()) +
-                  " checkpoints of an earlier run; those whose step this run saves as well are replaced");
+      log_warning(folder.string() + " holds " + counted(std::ssize(stored), "checkpoint") +
+                  " of an earlier run; those whose step this run saves as well are replaced");
     return;
   }
   if (!stored.empty())
@@ -74,6 +75,14 @@ void remove_leftovers(const fs::path& folder) {
     log_warning("what an earlier job left unfinished cannot be removed: " + problem);
 }
 
+void make(const fs::path& folder) {
+  try {
+    data::make_folders(folder);
+  } catch (const std::system_error& error) {
+    throw std::system_error(error.code(), "--output_dir " + folder.string() + " cannot be made");
+  }
+}
+
 /// The kernel drops the lock when the process is gone. File systems without locks are used without.
 int lock(const fs::path& file) {
   const int descriptor = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
@@ -89,7 +98,7 @@ int lock(const fs::path& file) {
 RunFolder::RunFolder(const TrainInputs& in) : inputs_(in) {
   const fs::path folder = in.options.output_dir;
   require_own_folder(in, folder);
-  data::make_folders(folder);
+  make(folder);
   lock_ = lock(folder / "train.log");
   owner_.emplace(folder);
   log_to_file(folder / "train.log");

@@ -37,9 +37,10 @@ void require_equal_ranks(Job& job, const TrainInputs& in) {
   }
 }
 
-/// "MPI (host memory), copied from and to the GPU, rounded to bf16"
+/// "gradients over MPI (host memory), copied from and to the GPU, rounded to bf16"
 std::string gradient_path(const TrainInputs& in, Job& job) {
-  std::string path = job.gradients().description();
+  if (in.backend == GradientBackend::kNone) return "no gradients to exchange (one rank)";
+  std::string path = "gradients over " + job.gradients().description();
   if (in.device != "cpu" && !job.gradients().takes_device_memory()) path += ", copied from and to the GPU";
   if (in.options.ddp_comm_hook == "bf16" && job.world_size() > 1) path += ", rounded to bf16";
   return path;
@@ -58,7 +59,7 @@ void print_banner(const TrainInputs& in, Job& job, const model::DistilBert& mode
   log_info(formatted("  Gradient Accumulation steps = %lld", static_cast<long long>(in.plan.accumulation)));
   log_info(formatted("  Total optimization steps = %lld", static_cast<long long>(in.plan.total_steps)));
   log_info(formatted("  Number of trainable parameters = %lld", static_cast<long long>(model.layout().size)));
-  log_info(formatted("  Ranks = %d, device of rank 0 = %s, threads per rank = %d, gradients over %s", job.world_size(),
+  log_info(formatted("  Ranks = %d, device of rank 0 = %s, threads per rank = %d, %s", job.world_size(),
                      in.device.c_str(), in.threads.per_rank, gradient_path(in, job).c_str()));
   if (const std::string words = model.attention_words(); !words.empty()) log_info("  Attention = " + words);
   if (o.bf16) log_info("  Mixed precision = bf16, with fp32 parameters and gradients");
@@ -149,17 +150,13 @@ std::string results_text(const TrainInputs& in, const RunHistory& history, const
                            confusion_table(delivered->result.confusion, in.config.labels).c_str());
 }
 
-std::string checkpoints(int64_t count) {
-  return formatted("%lld checkpoint%s", static_cast<long long>(count), count == 1 ? "" : "s");
-}
-
 std::string words_on_saves(const SaveCounts& saves) {
   std::string text;
   if (saves.failed > 0)
-    text += "warning: " + checkpoints(saves.failed) + " could not be written" +
+    text += "warning: " + counted(saves.failed, "checkpoint") + " could not be written" +
             (saves.failed == 1 ? ": " : "; the last of them: ") + printable_text(saves.last_problem) + "\n";
   if (saves.skipped > 0)
-    text += "warning: " + checkpoints(saves.skipped) + (saves.skipped == 1 ? " was" : " were") +
+    text += "warning: " + counted(saves.skipped, "checkpoint") + (saves.skipped == 1 ? " was" : " were") +
             " left out, since the one before was still being written\n";
   return text;
 }
@@ -185,16 +182,16 @@ std::string closing_words(const TrainInputs& in, const TrainSummary& summary, in
   for (const std::string& advice : summary.advice)
     text += "warning: " + advice + "\n";
   if (summary.stopped_early)
-    text += formatted("stopped early after %lld steps: no better %s for %lld evaluations\n",
-                      static_cast<long long>(summary.steps), in.options.metric_for_best_model.c_str(),
-                      static_cast<long long>(in.options.early_stopping_patience));
+    text += "stopped early after " + counted(summary.steps, "step") + ": no better " +
+            in.options.metric_for_best_model + " for " + counted(in.options.early_stopping_patience, "evaluation") +
+            "\n";
   if (summary.stopped_on_request) text += words_on_stop(in, summary, time_is_over);
   if (world_size > 1) text += exposed_line(summary);
   text += words_on_saves(summary.saves);
   if (summary.lost_best_step >= 0)
     text += formatted("the model of step %lld, the best one when it was evaluated, could not be written\n",
                       static_cast<long long>(summary.lost_best_step));
-  text += formatted("trained %lld steps in %s, %s; the model is in %s\n", static_cast<long long>(summary.steps),
+  text += formatted("trained %s in %s, %s; the model is in %s\n", counted(summary.steps, "step").c_str(),
                     format_duration(summary.train_seconds).c_str(), speed_words(summary.per_second).c_str(),
                     in.options.output_dir.c_str());
   if (summary.stopped_on_request && in.options.save_strategy != "no" && !summary.saves.last_failed)

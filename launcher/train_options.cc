@@ -15,7 +15,7 @@ const char* const kTrainFooter = R"(
 Examples:
   lockstep train --config configs/quickstart.toml \
       --model_name_or_path MODEL --dataset DATASET
-  lockstep launch -n 4 -- train --config configs/imdb_reference.toml \
+  lockstep launch -- train --config configs/imdb_reference.toml \
       --model_name_or_path distilbert-base-uncased --dataset datasets/imdb \
       --output_dir runs/reference
 
@@ -77,13 +77,15 @@ void add_batch_options(CLI::App& app, TrainOptions& o) {
                  "Examples per optimizer step over all ranks; 0: per device x ranks x accumulation")
       ->check(whole_number(0, kMost))
       ->group(group);
-  app.add_option("--per_device_train_batch_size", o.per_device_train_batch_size, "Examples per rank and micro-batch")
+  app.add_option("--per_device_train_batch_size", o.per_device_train_batch_size,
+                 "Examples per rank and micro-batch; not used with --global_batch_size")
       ->check(whole_number(1, 1000000))
       ->group(group);
   app.add_option("--per_device_eval_batch_size", o.per_device_eval_batch_size, "Examples per evaluation batch")
       ->check(whole_number(1, 1000000))
       ->group(group);
-  app.add_option("--gradient_accumulation_steps", o.gradient_accumulation_steps, "Micro-batches per optimizer step")
+  app.add_option("--gradient_accumulation_steps", o.gradient_accumulation_steps,
+                 "Micro-batches per optimizer step; with --global_batch_size, more of them need less memory")
       ->check(whole_number(1, 1000000))
       ->group(group);
   app.add_option("--num_train_epochs", o.num_train_epochs, "Epochs; a fraction ends in mid-epoch")
@@ -121,7 +123,7 @@ void add_optimizer_options(CLI::App& app, TrainOptions& o) {
   app.add_option("--seq_classif_dropout", o.seq_classif_dropout, "Likewise, before the classifier")
       ->check(fraction_or_default())
       ->group(group);
-  app.add_option("--seed", o.seed, "Of the order, the subsets, the new classifier and dropout")
+  app.add_option("--seed", o.seed, "Seed of the order, the subsets, the new classifier and dropout")
       ->check(whole_number(0))
       ->group(group);
 }
@@ -151,7 +153,8 @@ void add_evaluation_options(CLI::App& app, TrainOptions& o) {
                  "Stop after this many evaluations without a better one; 0: never")
       ->check(whole_number(0, kMost))
       ->group(group);
-  app.add_option("--early_stopping_threshold", o.early_stopping_threshold, "What counts as better")
+  app.add_option("--early_stopping_threshold", o.early_stopping_threshold,
+                 "Smallest improvement of the metric that counts")
       ->check(number(-kAny, kAny))
       ->group(group);
   app.add_option("--published_results", o.published_results,
@@ -237,15 +240,20 @@ std::string beside_config(const std::string& path, const std::string& config) {
 struct Dependence {
   const char* option;
   const char* on;
-  std::vector<std::string> working;  // values of `on`
+  std::vector<std::string> idle;  // values of `on` with which it does nothing
   const char* remedy;
 };
 
 const std::vector<Dependence> kDependences = {
-    {"--save_steps", "--save_strategy", {"steps"}, "--save_strategy steps"},
-    {"--save_total_limit", "--save_strategy", {"steps", "epoch"}, "--save_strategy steps (or epoch)"},
-    {"--eval_steps", "--eval_strategy", {"steps"}, "--eval_strategy steps"},
-    {"--metric_for_best_model", "--eval_strategy", {"steps", "epoch"}, "--eval_strategy epoch (or steps)"},
+    {"--save_steps", "--save_strategy", {"no", "epoch"}, "--save_strategy steps"},
+    {"--save_total_limit", "--save_strategy", {"no"}, "--save_strategy steps (or epoch)"},
+    {"--eval_steps", "--eval_strategy", {"no", "epoch"}, "--eval_strategy steps"},
+    {"--metric_for_best_model", "--eval_strategy", {"no"}, "--eval_strategy epoch (or steps)"},
+    {"--max_eval_samples", "--eval_strategy", {"no"}, "--eval_strategy epoch (or steps)"},
+    {"--eval_ranks", "--eval_strategy", {"no"}, "--eval_strategy epoch (or steps)"},
+    {"--published_results", "--eval_strategy", {"no"}, "--eval_strategy epoch (or steps)"},
+    {"--early_stopping_threshold", "--early_stopping_patience", {"0"}, "--early_stopping_patience"},
+    {"--allow_change", "--resume_from_checkpoint", {"never"}, "--resume_from_checkpoint auto (or must)"},
 };
 
 std::string value_of(const CLI::Option& option) {
@@ -258,11 +266,19 @@ void require_effects(const CLI::App& app, const std::vector<std::string>& argume
   for (const Dependence& dependence : kDependences) {
     const CLI::Option& option = *app.get_option(dependence.option);
     const CLI::Option& other = *app.get_option(dependence.on);
-    const bool works = std::ranges::find(dependence.working, value_of(other)) != dependence.working.end();
+    const bool is_idle = std::ranges::find(dependence.idle, value_of(other)) != dependence.idle.end();
     const bool is_meant = stands_in(arguments, option) ? stands_in(arguments, other) : other.count() > 0;
-    if (option.count() > 0 && !works && !is_meant)
+    if (option.count() > 0 && is_idle && !is_meant)
       throw UsageError(std::string(dependence.option) + " has no effect without " + dependence.remedy);
   }
+}
+
+/// A config file may hold both, as that of every run does: there the one over all ranks counts.
+void require_one_batch_size(const CLI::App& app, const TrainOptions& o, const std::vector<std::string>& arguments) {
+  if (o.global_batch_size > 0 && stands_in(arguments, *app.get_option("--per_device_train_batch_size")))
+    throw UsageError("--per_device_train_batch_size has no effect with --global_batch_size " +
+                     std::to_string(o.global_batch_size) +
+                     "; leave it out, or add --global_batch_size 0. Less memory: more --gradient_accumulation_steps");
 }
 
 void check(const TrainOptions& o) {
@@ -294,6 +310,7 @@ TrainOptions parse_train_options(const std::vector<std::string>& arguments, std:
   parse_command_line(*app, arguments);
   check(options);
   require_effects(*app, arguments);
+  require_one_batch_size(*app, options, arguments);
   options.published_results = beside_config(options.published_results, options.config);
   if (options.eval_steps <= 0) options.eval_steps = options.logging_steps;
   if (effective) *effective = app->config_to_str(true, false);

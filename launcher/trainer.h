@@ -100,6 +100,7 @@ class Trainer {
   /// Collective. Throws AgreedFailure that names the step, and the ranks and examples that NaN or infinity came from.
   [[noreturn]] void refuse_step(const StepStats& stats, std::span<const int64_t> share);
   std::vector<int64_t> examples_without_numbers(std::span<const int64_t> share);
+  std::string words_on_what_is_left() const;
   /// Of the reduced gradients, which are the same on all ranks.
   double gradient_norm();
   std::vector<double> work_of(std::span<const int64_t> examples) const;

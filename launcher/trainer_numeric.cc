@@ -36,6 +36,22 @@ std::vector<int64_t> Trainer::examples_without_numbers(std::span<const int64_t> 
   return found;
 }
 
+/// Rank 0's.
+std::string Trainer::words_on_what_is_left() const {
+  const int64_t saved = std::max(first_step_, saver_ != nullptr ? saver_->counts().newest : 0);
+  if (published_step_ < 0 && saved == 0)
+    return "; nothing was saved: --eval_strategy epoch or --save_strategy steps would have";
+  std::string words;
+  if (published_step_ >= 0)
+    words += formatted("; --output_dir holds the model of step %lld", static_cast<long long>(published_step_));
+  if (saved > 0)
+    words += formatted(
+        "; the training can go on from checkpoint-%lld with a lower --learning_rate and "
+        "--allow_change learning_rate",
+        static_cast<long long>(saved));
+  return words;
+}
+
 void Trainer::refuse_step(const StepStats& stats, std::span<const int64_t> share) {
   job_.activity().phase("looking for NaN", dist::Pace::kOpen);
   if (saver_ != nullptr) saver_->finish();  // what is under way is of a step before
@@ -46,9 +62,9 @@ void Trainer::refuse_step(const StepStats& stats, std::span<const int64_t> share
   if (origin.empty()) origin = "no example alone gives it, their sum does";
   const std::string message = formatted(
       "step %lld: loss %g, gradient norm %g (%s); the update was withheld on all ranks. A lower --learning_rate or a "
-      "warm-up (--warmup_steps 0.1) usually helps; the model in --output_dir is the one before",
+      "warm-up (--warmup_steps 0.1) usually helps",
       static_cast<long long>(step_) + 1, stats.loss, stats.grad_norm, origin.c_str());
-  throw AgreedFailure(dist::Failure{0, kNumeric, job_.control().broadcast(message, 0)});
+  throw AgreedFailure(dist::Failure{0, kNumeric, job_.control().broadcast(message + words_on_what_is_left(), 0)});
 }
 
 }  // namespace lockstep

@@ -49,8 +49,8 @@ std::string line_on(const std::string& name, const data::SplitEntry& split, size
   for (const data::ShardEntry& shard : split.shards)
     bytes += static_cast<double>(shard.bytes);
   const std::string verdict = damaged == 0 ? "valid" : formatted("%zu DAMAGED", damaged);
-  return formatted("%-12s %s, %lld tokens, %s, %.1f MB: %s\n", printable_text(name).c_str(),
-                   counted(split.examples, "example").c_str(), static_cast<long long>(split.tokens),
+  return formatted("%-12s %s, %s, %s, %.1f MB: %s\n", printable_text(name).c_str(),
+                   counted(split.examples, "example").c_str(), counted(split.tokens, "token").c_str(),
                    counted(std::ssize(split.shards), "shard").c_str(), bytes / 1e6, verdict.c_str());
 }
 

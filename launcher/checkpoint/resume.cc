@@ -60,11 +60,12 @@ std::string problem_in_common(Job& job, const StoredCheckpoint& checkpoint) {
   throw AgreedFailure(dist::Failure{0, kCheckpoint, message});
 }
 
-std::string names_of_checkpoints(const fs::path& run_folder) {
+std::string checkpoints_to_choose(const fs::path& run_folder) {
   std::string names;
   for (const StoredCheckpoint& stored : list_checkpoints(run_folder))
     names += (names.empty() ? "" : ", ") + stored.folder.filename().string();
-  return names.empty() ? "no checkpoint" : names;
+  return names.empty() ? "no checkpoint; auto or never starts anew"
+                       : names + ". Give one of these, a step, auto, must or never";
 }
 
 /// Collective.
@@ -73,8 +74,7 @@ void require_it_exists(Job& job, const fs::path& wanted, const fs::path& run_fol
     std::error_code none;
     if (job.is_main() && !fs::is_directory(wanted, none))
       throw CheckpointError("--resume_from_checkpoint: there is no folder " + wanted.string() + "; " +
-                            run_folder.string() + " holds " + names_of_checkpoints(run_folder) +
-                            ". Give one of these, a step, auto, must or never");
+                            run_folder.string() + " holds " + checkpoints_to_choose(run_folder));
   });
 }
 

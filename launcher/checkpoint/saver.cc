@@ -256,6 +256,7 @@ void CheckpointSaver::conclude() {
   counts_.last_failed = !problem.empty();
   if (problem.empty()) {
     ++counts_.written;
+    counts_.newest = place_.step;
     return;
   }
   ++counts_.failed;

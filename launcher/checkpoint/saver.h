@@ -32,6 +32,7 @@ using StateReader = std::function<void(int64_t begin, FlatState& part)>;
 
 struct SaveCounts {
   int64_t written = 0;
+  int64_t newest = -1;  // step of the last one that was written
   int64_t failed = 0;
   int64_t skipped = 0;  // because the one before was still being written
   bool last_failed = false;

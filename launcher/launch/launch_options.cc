@@ -64,10 +64,8 @@ void check_command(const std::vector<std::string>& command) {
 LaunchOptions parse_launch_options(const std::vector<std::string>& arguments) {
   LaunchOptions o;
   std::string hosts;
-  auto app = make_app(
-      "lockstep launch",
-      "Starts the ranks of a job, here or on several hosts:\nlockstep launch [OPTIONS] -- COMMAND [ITS OPTIONS]",
-      kLaunchFooter);
+  auto app = make_app("lockstep launch", "Starts the ranks of a job, here or on several hosts.", kLaunchFooter,
+                      "-- train [ITS OPTIONS]");
   app->add_option("-n", o.ranks, "Ranks; without it one per GPU, on CPUs one, with --hosts as many as they have places")
       ->default_str("")
       ->type_name("N")

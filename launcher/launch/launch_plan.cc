@@ -29,20 +29,20 @@ int choose_ranks(const LaunchOptions& options, int gpus) {
   }
   if (gpus > 0 && options.ranks > gpus)
     throw SettingsError(
-        formatted("-n %d, but this machine shows %d GPU%s; start one rank per GPU, or add --device cpu to the command",
-                  options.ranks, gpus, gpus == 1 ? "" : "s"));
+        formatted("-n %d, but this machine shows %s; start one rank per GPU, or add --device cpu to the command",
+                  options.ranks, counted(gpus, "GPU").c_str()));
   if (options.ranks > 0) return options.ranks;
   return std::max(1, gpus);
 }
 
 std::string where(const LaunchOptions& options, const MachineFacts& facts, int gpus) {
   if (!options.hosts.empty()) return " on " + host_argument(options.hosts);
-  return formatted(" on this machine (%d core%s, %s)", facts.cores, facts.cores == 1 ? "" : "s",
-                   gpus > 0 ? formatted("%d GPU%s", gpus, gpus == 1 ? "" : "s").c_str() : "no GPU in use");
+  return " on this machine (" + counted(facts.cores, "core") + ", " +
+         (gpus > 0 ? counted(gpus, "GPU") : "no GPU in use") + ")";
 }
 
 std::string threads_of(const LaunchOptions& options, const MachineFacts& facts, int ranks) {
-  const auto each = [](int threads) { return formatted("%d thread%s each", threads, threads == 1 ? "" : "s"); };
+  const auto each = [](int threads) { return counted(threads, "thread") + " each"; };
   if (options.threads > 0) return each(options.threads);
   const auto set = facts.environment.find("OMP_NUM_THREADS");
   if (set != facts.environment.end())
@@ -116,8 +116,8 @@ LaunchPlan make_launch_plan(const LaunchOptions& options, const MachineFacts& fa
   const int gpus = asks_for_cpu(options.command) ? 0 : facts.gpus;
   LaunchPlan plan;
   plan.ranks = choose_ranks(options, gpus);
-  plan.notes.push_back(formatted("launching %d rank%s", plan.ranks, plan.ranks == 1 ? "" : "s") +
-                       where(options, facts, gpus) + ", " + threads_of(options, facts, plan.ranks));
+  plan.notes.push_back("launching " + counted(plan.ranks, "rank") + where(options, facts, gpus) + ", " +
+                       threads_of(options, facts, plan.ranks));
   plan.argv = {facts.mpirun};
   place_ranks(options, facts, plan);
   allow_root(facts, plan);

@@ -89,6 +89,8 @@ TEST_F(CheckpointJob, NanOnOneRankIsNamedAndNeverSaved) {
   EXPECT_THAT(outcome.output,
               testing::ContainsRegex("step 5: loss [-0-9.]+, gradient norm -?nan \\(rank [01]: examples " +
                                      std::to_string(example) + "\\); the update was withheld"));
+  EXPECT_THAT(outcome.output, HasSubstr("; --output_dir holds the model of step 4; the training can go on from "
+                                        "checkpoint-3 with a lower --learning_rate and --allow_change learning_rate"));
   EXPECT_EQ(valid_ones().front().manifest->step, 3);
   EXPECT_EQ(list_checkpoints(run_folder()).size(), 1u);
 }

@@ -58,6 +58,19 @@ TEST(Program, ItsLightCommandsHaveTheExitCodesOfTheOthers) {
   EXPECT_EQ(outcome.exit_code, kData) << outcome.output;
 }
 
+TEST(Program, HelpOfACommandIsFoundInAnyOrder) {
+  const std::string help = lockstep("train --help").output;
+  EXPECT_EQ(lockstep("help train").output, help);
+  EXPECT_EQ(lockstep("--help train").output, help);
+  EXPECT_EQ(lockstep("help help").output, lockstep("--help").output);
+}
+
+TEST(Program, HelpHasOneLineOfUsage) {
+  EXPECT_THAT(lockstep("launch --help").output,
+              HasSubstr("\nUsage: lockstep launch [OPTIONS] -- train [ITS OPTIONS]\n"));
+  EXPECT_THAT(lockstep("predict --help").output, HasSubstr("  text TEXT ...\n"));
+}
+
 TEST(Program, VersionTellsWhatItIsBuiltFrom) {
   const Outcome outcome = lockstep("--version");
   EXPECT_EQ(outcome.exit_code, 0);

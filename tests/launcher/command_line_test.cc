@@ -165,8 +165,20 @@ TEST(CommandLine, SettingsWithoutEffectAreRefused) {
   EXPECT_NE(usage_error_of({"--save-total-limit=2"}).find("--save_strategy steps"), std::string::npos);
   EXPECT_NE(usage_error_of({"--eval_steps", "5"}).find("--eval_strategy steps"), std::string::npos);
   EXPECT_NE(usage_error_of({"--metric_for_best_model", "f1"}).find("--eval_strategy epoch"), std::string::npos);
+  EXPECT_NE(usage_error_of({"--max_eval_samples", "5"}).find("--eval_strategy epoch"), std::string::npos);
+  EXPECT_NE(usage_error_of({"--eval_ranks", "all"}).find("--eval_strategy epoch"), std::string::npos);
+  EXPECT_NE(usage_error_of({"--published_results", "p.csv"}).find("--eval_strategy epoch"), std::string::npos);
+  EXPECT_NE(usage_error_of({"--early_stopping_threshold", "1"}).find("--early_stopping_patience"), std::string::npos);
+  EXPECT_NE(usage_error_of({"--allow_change", "seed"}).find("--resume_from_checkpoint auto"), std::string::npos);
   EXPECT_EQ(parse({"--save_steps", "5", "--save_strategy", "no"}).save_steps, 5) << "said, and meant";
   EXPECT_EQ(parse({"--eval_steps", "5", "--evaluation_strategy", "steps"}).eval_steps, 5);
+}
+
+TEST(CommandLine, ABatchPerDeviceIsRefusedBesideOneOverAllRanks) {
+  EXPECT_NE(usage_error_of({"--global_batch_size", "16", "--per_device_train_batch_size", "4"})
+                .find("--per_device_train_batch_size has no effect with --global_batch_size 16"),
+            std::string::npos);
+  EXPECT_EQ(parse({"--global_batch_size", "0", "--per_device_train_batch_size", "4"}).per_device_train_batch_size, 4);
 }
 
 TEST(CommandLine, OptionsOfTrainerThatAreNotHereAreExplained) {
@@ -294,6 +306,14 @@ TEST_F(ConfigFile, ASettingWithoutEffectMayStandBesideTheOneThatSaysSo) {
   EXPECT_EQ(parse({"--config", path}).save_steps, 5);
   EXPECT_NE(usage_error_of({"--config", path, "--save_steps", "6"}).find("has no effect"), std::string::npos);
   EXPECT_NE(usage_error_of({"--config", write("save_steps = 5\n")}).find("has no effect"), std::string::npos);
+}
+
+TEST_F(ConfigFile, OfARunMayHoldBothBatchSizesAndTakesNoSmallerOnePerDevice) {
+  const std::string path = write("global_batch_size = 16\nper_device_train_batch_size = 8\n");
+  EXPECT_EQ(parse({"--config", path}).global_batch_size, 16);
+  EXPECT_EQ(parse({"--config", path, "--global_batch_size", "32"}).global_batch_size, 32);
+  EXPECT_NE(usage_error_of({"--config", path, "--per_device_train_batch_size", "4"}).find("has no effect"),
+            std::string::npos);
 }
 
 TEST_F(ConfigFile, AFileOfMoreThanAMegabyteIsRefused) {

@@ -22,6 +22,11 @@ EvalResult result_of_counts(double loss, int64_t tn, int64_t fp, int64_t fn, int
   return result_of(counts, 2.0);
 }
 
+TEST(Counts, OfOneAreSingular) {
+  EXPECT_EQ(counted(1, "step"), "1 step");
+  EXPECT_EQ(counted(0, "step"), "0 steps");
+}
+
 TEST(ProgressLine, IsCutToTheTerminalByCharactersNotBytes) {
   EXPECT_EQ(fitted("abc", 3), "abc");
   EXPECT_EQ(fitted("abcd", 3), "abc");
