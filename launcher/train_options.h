@@ -71,8 +71,8 @@ struct TrainOptions {
   std::string device = "auto";
   bool bf16 = false;
   std::string attn_implementation = "auto";  // on GPUs: fused kernels, or eager
-  int threads = 0;                   // 0: this rank's share of the cores
-  std::string ddp_backend = "auto";  // nccl on GPUs, mpi on CPUs
+  int threads = 0;                           // 0: this rank's share of the cores
+  std::string ddp_backend = "auto";          // nccl on GPUs, mpi on CPUs
   double ddp_bucket_cap_mb = 25;
   std::string ddp_comm_hook = "no";  // what gradients travel in: no (fp32), or bf16
   double hang_timeout = -1;          // seconds; 0: off, -1: by the time of the steps
