@@ -16,11 +16,11 @@ TextInput::TextInput(std::unique_ptr<std::istream> input, const std::filesystem:
 /// The file's next part in place of the one that was read; false at the end. Below the istream, which would take a disk
 /// that fails for the end.
 bool TextInput::fill() {
-  constexpr size_t kChunk = 1 << 16;
-  chunk_.resize(kChunk);
+  constexpr size_t kPart = 1 << 16;
+  chunk_.resize(kPart);
   position_ = 0;
   try {
-    chunk_.resize(static_cast<size_t>(input_->rdbuf()->sgetn(chunk_.data(), kChunk)));
+    chunk_.resize(static_cast<size_t>(input_->rdbuf()->sgetn(chunk_.data(), kPart)));
   } catch (const std::ios_base::failure& failure) {
     throw DataError(file_ + ": cannot be read: " + failure.code().message());
   }

@@ -206,8 +206,8 @@ void add_machine_options(CLI::App& app, TrainOptions& o) {
   app.add_flag("--bf16", o.bf16, "Mixed precision: layers compute in bf16, on fp32 parameters and gradients")
       ->group(group);
   app.add_option("--attn_implementation", o.attn_implementation,
-                 "On GPUs: auto (fused kernels, where a trial at the start shows that they work; dropout masks by rank "
-                 "and micro-batch), or eager (slow; the same masks for any number of ranks)")
+                 "On GPUs: auto (with --bf16 fused kernels, where a trial at the start shows that they work; dropout "
+                 "masks by rank and micro-batch), or eager (slow; the same masks for any number of ranks)")
       ->group(group)
       ->check(one_of({"auto", "eager"}));
   app.add_option("--threads", o.threads, "Threads per rank; 0: OMP_NUM_THREADS, or this rank's share of the cores")

@@ -26,7 +26,7 @@ model::ConfusionMatrix sum_over_ranks(Job& job, const model::ConfusionMatrix& ow
   std::vector<int64_t> sizes(static_cast<size_t>(job.world_size()));
   sizes[job.rank()] = std::ssize(own.cells());
   sizes = job.control().sum(std::move(sizes));
-  std::vector<int64_t> cells(2 * std::accumulate(sizes.begin(), sizes.end(), size_t{0}));
+  std::vector<int64_t> cells(2 * std::accumulate(sizes.begin(), sizes.end(), int64_t{0}));
   auto place = cells.begin() + 2 * std::accumulate(sizes.begin(), sizes.begin() + job.rank(), int64_t{0});
   for (const auto& [cell, count] : own.cells())
     place = std::ranges::copy(std::array{cell, count}, place).out;

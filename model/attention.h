@@ -29,7 +29,9 @@ struct AttentionState {
 /// How devices do it. The host has kernels of its own.
 enum class DeviceAttention {
   kPlain,  // tensor operations, sequence by sequence, with this program's masks
-  kFused   // LibTorch's kernels over all sequences at once, in the GPU's registers, with masks of their own (below)
+  /// LibTorch's kernels over all sequences at once, in the GPU's registers, with masks of their own (below). In fp32
+  /// without dropout only: there, LibTorch 2.11's backward does not find forward's mask.
+  kFused
 };
 
 /// Multi-head self-attention of packed sequences: softmax(q k^T / sqrt(head_dim)), dropout, times v, for Q queries
@@ -73,6 +75,7 @@ class Attention {
  private:
   struct Scratch;
   float scale() const;
+  bool fuses(at::ScalarType type, const DropoutPlace& place) const;
   template <class T, class Work>
   void for_each_head(const AttentionRows& rows, const DropoutPlace& place, Work work);
   template <class T>
@@ -92,7 +95,8 @@ class Attention {
 };
 
 /// Why the fused kernels are not to be used for such heads on this device, in this type; "" if they are. Tries them
-/// there, on a few short sequences, against plain tensor operations. Waits for the device.
+/// there, on a few short sequences, against plain tensor operations. Waits for the device. Throws what a GPU that has
+/// failed throws.
 std::string problem_with_fused_attention(at::Device device, at::ScalarType type, int64_t heads, int64_t head_dim);
 
 }  // namespace lockstep::model

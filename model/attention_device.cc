@@ -26,10 +26,14 @@ float Attention::scale() const {
   return static_cast<float>(1 / std::sqrt(static_cast<double>(head_dim_)));
 }
 
+bool Attention::fuses(at::ScalarType type, const DropoutPlace& place) const {
+  return on_device_ == DeviceAttention::kFused && (type == at::kBFloat16 || place.p == 0);
+}
+
 void Attention::forward(const Projections& in, const AttentionRows& rows, const DropoutPlace& place,
                         const at::Tensor& context, AttentionState& state) {
   if (context.is_cpu()) return forward_on_host(in, rows, place, context, state);
-  if (on_device_ == DeviceAttention::kFused) return forward_fused(in, rows, place, context, state);
+  if (fuses(context.scalar_type(), place)) return forward_fused(in, rows, place, context, state);
   forward_on_device(in, rows, place, context);
 }
 
@@ -37,7 +41,7 @@ void Attention::backward(const Projections& in, const at::Tensor& context, const
                          const AttentionState& state, const AttentionRows& rows, const DropoutPlace& place,
                          const Projections& gradient) {
   if (context.is_cpu()) return backward_on_host(in, context, context_gradient, state, rows, place, gradient);
-  if (on_device_ == DeviceAttention::kFused)
+  if (fuses(context.scalar_type(), place))
     return backward_fused(in, context, context_gradient, state, rows, place, gradient);
   backward_on_device(in, context_gradient, rows, place, gradient);
 }

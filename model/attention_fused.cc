@@ -1,5 +1,7 @@
 // Attention on GPUs by LibTorch's fused kernels: FlashAttention-2 (Dao, 2023) in bf16, the memory-efficient kernels
-// (Rabe and Staats, 2021) in fp32. Both take packed sequences by their offsets.
+// (Rabe and Staats, 2021) in fp32. Both take packed sequences by their offsets. With these, the memory-efficient
+// forward counts masks' elements by a number of keys that it takes to be 0, unlike backward (LibTorch 2.11,
+// kernel_forward.h): not for dropout.
 #include <ATen/ATen.h>
 
 #include <mutex>

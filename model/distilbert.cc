@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <numeric>
 #include <stdexcept>
@@ -35,12 +36,16 @@ Linear slice_of(const Linear& linear, int64_t begin, int64_t count) {
           linear.weight_gradient.narrow(0, begin, count), linear.bias_gradient.narrow(0, begin, count)};
 }
 
-/// Pinned memory, and whatever else names no device, then touches no other rank's GPU. And cuBLAS adds the parts of a
-/// product of bf16 that it has split in fp32, which LibTorch leaves to it unless it is told to.
+/// Pinned memory, and whatever else names no device, then touches no other rank's GPU. cuBLAS adds the parts of a
+/// product of bf16 that it has split in fp32, which LibTorch leaves to it unless it is told to; and fp32 is fp32,
+/// whatever a container's variables say. Compiled kernels are not kept on disk: ranks that write the same file at once
+/// leave a broken one (pytorch#186346).
 at::Device made_current(at::Device device) {
   if (device.is_cpu()) return device;
   c10::impl::VirtualGuardImpl(device.type()).setDevice(device);
   at::globalContext().setAllowBF16ReductionCuBLAS(false);
+  at::globalContext().setAllowTF32CuBLAS(false);
+  setenv("USE_PYTORCH_KERNEL_CACHE", "0", 0);
   return device;
 }
 
@@ -271,6 +276,8 @@ ComputeStream DistilBert::compute_stream() const {
 std::string DistilBert::attention_words() const {
   if (impl_->device.is_cpu()) return "";
   const std::string& problem = impl_->attention_problem;
+  if (problem.empty() && impl_->weights.scalar_type() == at::kFloat)
+    return "plain operations in training, fused kernels in evaluation (--bf16 has them in both)";
   return problem.empty() ? "fused kernels, dropout by rank and micro-batch"
                          : "plain operations (fused kernels: " + problem + ")";
 }

@@ -159,7 +159,7 @@ bool kernel_gives_the_same(at::Device device) {
   const DropoutPlace place = {{11, 2, 0, 3, DropoutSite::kFeedForward}, 0.3};
   try {
     return mask_by_kernel(counters, place).equal(mask_by_tensor_operations(counters, place));
-  } catch (const c10::Error&) {
+  } catch (const std::exception&) {  // NVRTC's failures are no c10::Error
     return false;
   }
 }
@@ -171,8 +171,10 @@ namespace {
 
 at::Tensor mask_of(const MaskCounters& counters, const DropoutPlace& place) {
 #ifdef LOCKSTEP_CUDA
-  static const bool by_kernel = kernel_gives_the_same(counters.block.device());
-  if (by_kernel) return mask_by_kernel(counters, place);
+  if (counters.block.is_cuda()) {
+    static const bool by_kernel = kernel_gives_the_same(counters.block.device());
+    if (by_kernel) return mask_by_kernel(counters, place);
+  }
 #endif
   return mask_by_tensor_operations(counters, place);
 }

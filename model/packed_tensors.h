@@ -65,8 +65,8 @@ void drop_rows(const at::Tensor& rows, const Examples& examples, const DropoutPl
 /// The same masks as apply_dropout() from ATen's integer operations, on any device: for each example i the factors of
 /// its elements 0 .. 8 * sizes[i] - 1, end to end.
 at::Tensor mask_by_tensor_operations(const MaskCounters& counters, const DropoutPlace& place);
-/// The same from one kernel, compiled when it is first asked for: on GPUs, in a build with CUDA. Throws c10::Error
-/// where LibTorch cannot compile it.
+/// The same from one kernel, compiled when it is first asked for: on GPUs, in a build with CUDA. Throws where
+/// LibTorch cannot compile it.
 at::Tensor mask_by_kernel(const MaskCounters& counters, const DropoutPlace& place);
 /// By the kernel where that gives on this device what tensor operations give; with the counters that `examples` may
 /// have already.
