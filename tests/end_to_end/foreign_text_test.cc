@@ -23,7 +23,7 @@ using tests::quoted;
 const std::string kHostile =
     "x\x1b]0;owned\x07\xE2\x80\xAE\xC2\x9b"
     "31my\xFFz";
-/// The part of it that JSON can hold.
+/// The part of it that JSON and labels can hold.
 const std::string kHostileJson =
     "x\x1b]0;owned\x07\xE2\x80\xAE\xC2\x9b"
     "31my";
@@ -54,7 +54,7 @@ class ForeignText : public testing::Test {
     std::string rows = "text,label\n";
     for (int i = 0; i < 8; ++i)
       rows += "\"" + kHostile + " film " + std::string(1, static_cast<char>('a' + i)) + "\"," +
-              (i % 2 == 0 ? "good" : kHostile) + "\n";
+              (i % 2 == 0 ? "good" : kHostileJson) + "\n";  // labels are UTF-8, or refused
     std::ofstream(world_->path(kHostile + ".csv")) << rows;
     prepared_ =
         new Outcome(lockstep("prepare --train_file " + quoted(world_->path(kHostile + ".csv")) + " --name " +
