@@ -34,8 +34,7 @@ std::string assumptions(const PlanInputs& inputs) {
                                arithmetic_per_example(inputs.model, data) / 1e9);
   text += formatted("Computation  %.4g ms per example on one GPU, and %.4g ms per step; %s\n",
                     inputs.seconds_per_example * 1e3, inputs.seconds_per_step * 1e3, inputs.computation.c_str());
-  text +=
-      formatted("Nodes        %d GPU%s", inputs.cluster.gpus_per_node, inputs.cluster.gpus_per_node == 1 ? "" : "s");
+  text += "Nodes        " + counted(inputs.cluster.gpus_per_node, "GPU");
   if (inputs.cluster.gpus_per_node > 1)
     text += formatted(", %.4g GB/s from one to another", inputs.cluster.local_rate / 1e9);
   return text + formatted("; %.4g us between nodes\n", inputs.cluster.latencies.network * 1e6);
@@ -50,12 +49,13 @@ std::string line_of(const PlanRow& row) {
 }
 
 std::string advice_on(const FabricPlan& plan) {
-  const auto gpus = static_cast<long long>(plan.pays_up_to), steps = static_cast<long long>(plan.steps_per_epoch);
+  const std::string gpus = counted(plan.pays_up_to, "GPU");
+  const auto steps = static_cast<long long>(plan.steps_per_epoch);
   if (plan.next_doubling >= kWorthwhileDoubling)
-    return formatted("Every doubling up to %lld GPUs (steps per epoch: %lld) makes an epoch at least %.1f x as fast.\n",
-                     gpus, steps, kWorthwhileDoubling);
-  return formatted("Pays up to %lld GPU%s (steps per epoch: %lld): twice as many make an epoch %.2f x as fast.\n", gpus,
-                   gpus == 1 ? "" : "s", steps, plan.next_doubling);
+    return formatted("Every doubling up to %s (steps per epoch: %lld) makes an epoch at least %.1f x as fast.\n",
+                     gpus.c_str(), steps, kWorthwhileDoubling);
+  return formatted("Pays up to %s (steps per epoch: %lld): twice as many make an epoch %.2f x as fast.\n", gpus.c_str(),
+                   steps, plan.next_doubling);
 }
 
 std::string table_of(const FabricPlan& plan) {
