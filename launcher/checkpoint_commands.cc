@@ -5,9 +5,9 @@
 #include "data/dataset_manifest.h"
 #include "launcher/checkpoint/checkpoint_error.h"
 #include "launcher/checkpoint/store.h"
-#include "launcher/command_line.h"
+#include "launcher/cli/command_line.h"
 #include "launcher/format.h"
-#include "launcher/log.h"
+#include "launcher/job/log.h"
 #include "launcher/verify_dataset.h"
 
 namespace lockstep {

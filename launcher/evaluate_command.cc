@@ -6,19 +6,19 @@
 
 #include "data/atomic_file.h"
 #include "data/sampler.h"
-#include "launcher/command_line.h"
+#include "launcher/cli/command_line.h"
+#include "launcher/cli/option_values.h"
 #include "launcher/commands.h"
 #include "launcher/errors.h"
 #include "launcher/evaluator.h"
 #include "launcher/find_model_folder.h"
 #include "launcher/format.h"
-#include "launcher/log.h"
+#include "launcher/job/log.h"
+#include "launcher/job/progress.h"
+#include "launcher/loop/run_history.h"
 #include "launcher/machine.h"
 #include "launcher/model_folder.h"
-#include "launcher/option_values.h"
-#include "launcher/progress.h"
-#include "launcher/results_table.h"
-#include "launcher/run_history.h"
+#include "launcher/train/results_table.h"
 
 namespace lockstep {
 

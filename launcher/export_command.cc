@@ -9,10 +9,10 @@
 #include "launcher/checkpoint/checkpoint_error.h"
 #include "launcher/checkpoint/shard.h"
 #include "launcher/checkpoint/store.h"
-#include "launcher/command_line.h"
+#include "launcher/cli/command_line.h"
+#include "launcher/cli/option_values.h"
 #include "launcher/format.h"
-#include "launcher/log.h"
-#include "launcher/option_values.h"
+#include "launcher/job/log.h"
 #include "model/safetensors.h"
 
 namespace lockstep {

@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "launcher/checkpoint_commands.h"
+#include "launcher/cli/light_command.h"
 #include "launcher/exit_codes.h"
 #include "launcher/launch/launch_command.h"
-#include "launcher/light_command.h"
 
 namespace lockstep {
 

@@ -15,16 +15,16 @@
 #include "data/utf8.h"
 #include "data/wordpiece.h"
 #include "launcher/batch_view.h"
-#include "launcher/command_line.h"
+#include "launcher/cli/command_line.h"
+#include "launcher/cli/option_values.h"
 #include "launcher/commands.h"
 #include "launcher/errors.h"
 #include "launcher/evaluator.h"
 #include "launcher/find_model_folder.h"
 #include "launcher/format.h"
-#include "launcher/log.h"
+#include "launcher/job/log.h"
 #include "launcher/machine.h"
 #include "launcher/model_folder.h"
-#include "launcher/option_values.h"
 
 namespace lockstep {
 

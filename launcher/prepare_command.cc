@@ -1,15 +1,15 @@
 #include "data/prepare.h"
 #include "data/spelling.h"
-#include "launcher/command_line.h"
+#include "launcher/cli/command_line.h"
+#include "launcher/cli/option_values.h"
 #include "launcher/commands.h"
 #include "launcher/errors.h"
 #include "launcher/find_model_folder.h"
 #include "launcher/format.h"
-#include "launcher/log.h"
+#include "launcher/job/log.h"
+#include "launcher/job/progress.h"
 #include "launcher/machine.h"
 #include "launcher/model_folder.h"
-#include "launcher/option_values.h"
-#include "launcher/progress.h"
 
 namespace lockstep {
 

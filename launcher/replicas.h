@@ -3,7 +3,7 @@
 #include <span>
 #include <string>
 
-#include "launcher/job.h"
+#include "launcher/job/job.h"
 #include "model/distilbert.h"
 
 namespace lockstep {

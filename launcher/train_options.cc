@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "launcher/command_line.h"
+#include "launcher/cli/command_line.h"
+#include "launcher/cli/option_values.h"
 #include "launcher/errors.h"
-#include "launcher/option_values.h"
 
 namespace lockstep {
 

@@ -9,7 +9,7 @@
 #include "data/shard_file.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
-#include "launcher/log.h"
+#include "launcher/job/log.h"
 
 namespace lockstep {
 

@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "data/error.h"
-#include "launcher/checkpoint/failpoint.h"
+#include "launcher/failpoint.h"
 
 namespace lockstep {
 

@@ -5,8 +5,8 @@
 
 #include "data/atomic_file.h"
 #include "launcher/checkpoint/checkpoint_error.h"
-#include "launcher/checkpoint/failpoint.h"
-#include "launcher/log.h"
+#include "launcher/failpoint.h"
+#include "launcher/job/log.h"
 #include "launcher/replicas.h"
 
 namespace lockstep {

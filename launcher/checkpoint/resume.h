@@ -5,7 +5,7 @@
 
 #include "launcher/checkpoint/shard.h"
 #include "launcher/checkpoint/store.h"
-#include "launcher/job.h"
+#include "launcher/job/job.h"
 
 namespace lockstep {
 

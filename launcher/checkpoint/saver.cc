@@ -8,13 +8,13 @@
 #include <utility>
 
 #include "data/atomic_file.h"
-#include "launcher/checkpoint/failpoint.h"
 #include "launcher/checkpoint/room.h"
 #include "launcher/checkpoint/store.h"
 #include "launcher/errors.h"
+#include "launcher/failpoint.h"
 #include "launcher/format.h"
-#include "launcher/log.h"
-#include "launcher/termination.h"
+#include "launcher/job/log.h"
+#include "launcher/job/termination.h"
 
 namespace lockstep {
 

@@ -11,7 +11,7 @@
 
 #include "launcher/checkpoint/folder_owner.h"
 #include "launcher/checkpoint/shard.h"
-#include "launcher/job.h"
+#include "launcher/job/job.h"
 
 namespace lockstep {
 

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "launcher/checkpoint/checkpoint_error.h"
-#include "launcher/checkpoint/failpoint.h"
+#include "launcher/failpoint.h"
 #include "launcher/format.h"
 #include "model/error.h"
 #include "model/safetensors.h"

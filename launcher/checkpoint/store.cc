@@ -10,8 +10,8 @@
 #include "data/atomic_file.h"
 #include "data/error.h"
 #include "launcher/checkpoint/checkpoint_error.h"
-#include "launcher/checkpoint/failpoint.h"
 #include "launcher/errors.h"
+#include "launcher/failpoint.h"
 #include "launcher/format.h"
 
 namespace lockstep {

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <utility>
 
-#include "launcher/launch_marks.h"
+#include "launcher/job/launch_marks.h"
 
 namespace lockstep {
 

@@ -6,13 +6,13 @@
 #include <cstdio>
 
 #include "launcher/exit_codes.h"
+#include "launcher/job/log.h"
 #include "launcher/launch/launch_options.h"
 #include "launcher/launch/launch_plan.h"
 #include "launcher/launch/machine_facts.h"
 #include "launcher/launch/slurm_submit.h"
 #include "launcher/launch/supervisor.h"
 #include "launcher/launch/verdict.h"
-#include "launcher/log.h"
 
 namespace lockstep {
 

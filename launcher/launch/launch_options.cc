@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "launcher/command_line.h"
-#include "launcher/command_list.h"
+#include "launcher/cli/command_line.h"
+#include "launcher/cli/command_list.h"
+#include "launcher/cli/option_values.h"
 #include "launcher/errors.h"
-#include "launcher/option_values.h"
 
 namespace lockstep {
 

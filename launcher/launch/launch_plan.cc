@@ -6,7 +6,7 @@
 
 #include "launcher/errors.h"
 #include "launcher/format.h"
-#include "launcher/launch_marks.h"
+#include "launcher/job/launch_marks.h"
 
 namespace lockstep {
 

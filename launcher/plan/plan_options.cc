@@ -2,10 +2,10 @@
 
 #include <cstdio>
 
-#include "launcher/command_line.h"
+#include "launcher/cli/command_line.h"
+#include "launcher/cli/option_values.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
-#include "launcher/option_values.h"
 
 namespace lockstep {
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launcher/format.h"
-#include "launcher/log.h"
+#include "launcher/job/log.h"
 #include "model/parameter_layout.h"
 
 namespace lockstep {

@@ -1,7 +1,7 @@
 // A --config file: refused as wrong usage, or keys and values.
 #include <sstream>
 
-#include "launcher/config_file.h"
+#include "launcher/cli/config_file.h"
 #include "launcher/errors.h"
 #include "target.h"
 

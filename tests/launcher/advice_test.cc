@@ -1,4 +1,4 @@
-#include "launcher/advice.h"
+#include "launcher/loop/advice.h"
 
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 
 #include <sstream>
 
-#include "launcher/train_checkpoints.h"
+#include "launcher/train/train_checkpoints.h"
 #include "tests/support/mpi_main.h"
 #include "tests/support/tiny_world.h"
 

@@ -1,12 +1,12 @@
-#include "launcher/command_line.h"
+#include "launcher/cli/command_line.h"
 
 #include <gtest/gtest.h>
 
 #include <fstream>
 
+#include "launcher/cli/foreign_options.h"
 #include "launcher/errors.h"
-#include "launcher/foreign_options.h"
-#include "launcher/log.h"
+#include "launcher/job/log.h"
 #include "launcher/train_options.h"
 #include "tests/support/process.h"
 

@@ -8,7 +8,7 @@
 #include <system_error>
 
 #include "launcher/errors.h"
-#include "launcher/run_history.h"
+#include "launcher/loop/run_history.h"
 #include "tests/support/process.h"
 
 namespace lockstep {

@@ -1,4 +1,4 @@
-#include "launcher/gradient_backend.h"
+#include "launcher/loop/gradient_backend.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // What travels, and that reducing the touched rows alone gives the sums of reducing everything.
-#include "launcher/gradient_sync.h"
+#include "launcher/loop/gradient_sync.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "launcher/job_deadline.h"
+#include "launcher/train/job_deadline.h"
 
 #include <gtest/gtest.h>
 

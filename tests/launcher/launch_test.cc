@@ -3,12 +3,12 @@
 
 #include <csignal>
 
-#include "launcher/command_line.h"
+#include "launcher/cli/command_line.h"
 #include "launcher/errors.h"
+#include "launcher/job/launch_marks.h"
 #include "launcher/launch/launch_options.h"
 #include "launcher/launch/launch_plan.h"
 #include "launcher/launch/verdict.h"
-#include "launcher/launch_marks.h"
 
 namespace lockstep {
 namespace {

@@ -1,4 +1,4 @@
-#include "launcher/run_report.h"
+#include "launcher/train/run_report.h"
 
 #include <gtest/gtest.h>
 
@@ -6,8 +6,8 @@
 
 #include "launcher/errors.h"
 #include "launcher/format.h"
-#include "launcher/progress.h"
-#include "launcher/results_table.h"
+#include "launcher/job/progress.h"
+#include "launcher/train/results_table.h"
 #include "tests/support/process.h"
 
 namespace lockstep {

@@ -14,7 +14,7 @@
 
 #include "data/atomic_file.h"
 #include "launcher/checkpoint/resume.h"
-#include "launcher/train_checkpoints.h"
+#include "launcher/train/train_checkpoints.h"
 #include "tests/support/mpi_main.h"
 #include "tests/support/tiny_world.h"
 

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "launcher/best_model.h"
 #include "launcher/errors.h"
+#include "launcher/loop/best_model.h"
 #include "launcher/machine.h"
 
 namespace lockstep {

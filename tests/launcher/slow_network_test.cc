@@ -1,4 +1,4 @@
-#include "launcher/slow_network.h"
+#include "launcher/loop/slow_network.h"
 
 #include <gmock/gmock.h>
 

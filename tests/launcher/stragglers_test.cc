@@ -1,4 +1,4 @@
-#include "launcher/stragglers.h"
+#include "launcher/loop/stragglers.h"
 
 #include <gtest/gtest.h>
 

@@ -8,8 +8,8 @@
 
 #include "launcher/checkpoint/saver.h"
 #include "launcher/checkpoint/store.h"
-#include "launcher/log.h"
-#include "launcher/progress.h"
+#include "launcher/job/log.h"
+#include "launcher/job/progress.h"
 #include "tests/support/mpi_main.h"
 #include "tests/support/process.h"
 

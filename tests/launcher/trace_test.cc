@@ -1,4 +1,4 @@
-#include "launcher/trace_json.h"
+#include "launcher/loop/trace_json.h"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "data/prepare.h"
-#include "launcher/trainer.h"
+#include "launcher/loop/trainer.h"
 #include "model/weights.h"
 #include "tests/support/process.h"
 

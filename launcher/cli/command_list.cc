@@ -1,0 +1,44 @@
+#include "launcher/cli/command_list.h"
+
+#include <cstdlib>
+#include <string>
+
+#include "launcher/errors.h"
+
+namespace lockstep {
+
+const CommandFacts* find_command(std::string_view name) {
+  for (const CommandFacts& command : kCommandList)
+    if (name == command.name) return &command;
+  return nullptr;
+}
+
+namespace {
+
+int number_in(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value == nullptr ? 0 : std::atoi(value);
+}
+
+/// torchrun and accelerate start processes that know nothing of MPI: each would train alone, on the same GPU, into the
+/// same folder.
+bool started_by_torchrun() {
+  for (const char* mark : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK"})
+    if (std::getenv(mark) != nullptr) return false;
+  return std::getenv("LOCAL_RANK") != nullptr && number_in("WORLD_SIZE") > 1;
+}
+
+}  // namespace
+
+void refuse_ranks(const CommandFacts& command) {
+  if (const int ranks = number_in("OMPI_COMM_WORLD_SIZE"); !command.takes_ranks && ranks > 1)
+    throw UsageError(std::string("lockstep ") + command.name + " is one process, and mpirun started " +
+                     std::to_string(ranks) + "; run it without mpirun");
+  if (command.takes_ranks && started_by_torchrun())
+    throw UsageError(
+        "started by torchrun (LOCAL_RANK and WORLD_SIZE are set), whose processes are no MPI ranks; use "
+        "lockstep launch -n " +
+        std::to_string(number_in("WORLD_SIZE")) + " -- " + command.name + " ...");
+}
+
+}  // namespace lockstep

@@ -1,0 +1,220 @@
+#include "launcher/loop/run_history.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include "data/atomic_file.h"
+#include "data/json_text.h"
+#include "launcher/format.h"
+#include "launcher/job/log.h"
+
+namespace lockstep {
+
+namespace {
+
+nlohmann::json exact_json(const Throughput& speed) {
+  return {speed.samples, speed.tokens, speed.flops, speed.utilization, speed.exposed};
+}
+
+nlohmann::json exact_json(const TrainRecord& r) {
+  nlohmann::json json = {{"step", r.step},
+                         {"epoch", r.epoch},
+                         {"loss", r.loss},
+                         {"grad_norm", r.grad_norm},
+                         {"learning_rate", r.learning_rate},
+                         {"per_second", exact_json(r.per_second)}};
+  if (r.exposed_communication) json["exposed_communication"] = *r.exposed_communication;
+  if (r.rank_seconds.size() > 1) json["rank_seconds"] = r.rank_seconds;
+  if (r.network) json["network"] = *r.network;
+  return json;
+}
+
+nlohmann::json exact_json(const EpochRecord& r) {
+  return {{"step", r.step},
+          {"epoch", r.epoch},
+          {"epoch_loss", r.loss},
+          {"seconds", r.seconds},
+          {"per_second", exact_json(r.per_second)}};
+}
+
+/// As [cell, count].
+nlohmann::json cells_of(const model::ConfusionMatrix& matrix) {
+  nlohmann::json cells = nlohmann::json::array();
+  for (const auto& [cell, count] : matrix.cells())
+    cells.push_back({cell, count});
+  return cells;
+}
+
+/// A plain number is the count of its own place: checkpoints had all cells before.
+model::ConfusionMatrix matrix_of(int64_t classes, const nlohmann::json& cells) {
+  model::ConfusionMatrix matrix(classes);
+  for (size_t i = 0; i < cells.size(); ++i) {
+    if (cells[i].is_array())
+      matrix.add_to(cells[i].at(0), cells[i].at(1));
+    else
+      matrix.add_to(static_cast<int64_t>(i), cells[i]);
+  }
+  return matrix;
+}
+
+nlohmann::json exact_json(const EvalRecord& r) {
+  return {{"step", r.step},
+          {"epoch", r.epoch},
+          {"training_loss", r.training_loss},
+          {"loss", r.result.loss},
+          {"confusion", cells_of(r.result.confusion)},
+          {"classes", r.result.confusion.classes()},
+          {"seconds", r.result.seconds}};
+}
+
+Throughput throughput_of(const nlohmann::json& json) {
+  return {json.at(0), json.at(1), json.at(2), json.at(3), json.size() > 4 ? json[4].get<double>() : 0};
+}
+
+TrainRecord train_record_of(const nlohmann::json& json) {
+  TrainRecord r{json.at("step"), json.at("epoch"), json.at("loss"), json.at("grad_norm"), json.at("learning_rate")};
+  r.per_second = throughput_of(json.at("per_second"));
+  if (json.contains("exposed_communication")) r.exposed_communication = json["exposed_communication"].get<double>();
+  if (json.contains("network")) r.network = json["network"].get<double>();
+  if (json.contains("rank_seconds")) r.rank_seconds = json["rank_seconds"].get<std::vector<double>>();
+  return r;
+}
+
+EpochRecord epoch_record_of(const nlohmann::json& json) {
+  return {json.at("step"), json.at("epoch"), json.at("epoch_loss"), json.at("seconds"),
+          throughput_of(json.at("per_second"))};
+}
+
+EvalRecord eval_record_of(const nlohmann::json& json) {
+  EvalResult result{json.at("loss"), matrix_of(json.at("classes"), json.at("confusion")), {}, json.at("seconds")};
+  result.metrics = model::metrics_of(result.confusion);
+  return {json.at("step"), json.at("epoch"), json.at("training_loss"), std::move(result)};
+}
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    lines.push_back(text.substr(0, text.find('\n')));
+    text.remove_prefix(std::min(text.size(), lines.back().size() + 1));
+  }
+  return lines;
+}
+
+/// Keys that begin with `prefix`.
+void add_speed(nlohmann::json& json, const std::string& prefix, const Throughput& speed, bool with_communication) {
+  json[prefix + "samples_per_second"] = rounded(speed.samples, 3);
+  json[prefix + "tokens_per_second"] = rounded(speed.tokens, 1);
+  json[prefix + "tflops"] = rounded(speed.flops / 1e12, 4);
+  if (speed.utilization > 0) json[prefix + "mfu"] = rounded(speed.utilization, 4);
+  if (with_communication) json[prefix + "exposed_communication"] = rounded(speed.exposed, 4);
+}
+
+}  // namespace
+
+RunHistory::RunHistory(const std::filesystem::path& folder, const FolderOwner* owner) : owner_(owner) {
+  if (folder.empty()) return;
+  if (owner_ != nullptr) owner_->require();
+  file_ = folder / "metrics.jsonl";
+  data::write_file_atomically(file_, "");  // another file than an earlier job's, which may hold that open
+}
+
+void RunHistory::append(const nlohmann::json& exact, const nlohmann::json& record) {
+  records_ += exact.dump() + "\n";
+  log_.push_back(record);
+  if (file_.empty()) return;
+  try {
+    std::ofstream file(file_, std::ios::app);
+    if (owner_ != nullptr) owner_->require();  // what is open by now is the owner's
+    if (is_behind_) return write_all();
+    file << record.dump() << '\n';
+    if (!file.flush()) throw std::system_error(errno, std::generic_category(), "cannot write " + file_.string());
+  } catch (const std::system_error& error) {
+    is_behind_ = true;
+    log_warning(error.what());
+  }
+}
+
+void RunHistory::write_all() {
+  if (owner_ != nullptr) owner_->require();
+  std::string lines;
+  for (const nlohmann::json& record : log_)
+    lines += record.dump() + "\n";
+  data::write_file_atomically(file_, lines);
+  is_behind_ = false;
+}
+
+void RunHistory::restore(std::string_view records) {
+  const std::filesystem::path file = std::exchange(file_, {});  // written in one piece instead
+  for (const std::string_view line : lines_of(records))
+    add_exact(data::parse_json(line));
+  file_ = file;
+  if (!file_.empty()) write_all();
+}
+
+void RunHistory::add_exact(const nlohmann::json& record) {
+  if (record.contains("confusion"))
+    add(eval_record_of(record));
+  else
+    record.contains("epoch_loss") ? add(epoch_record_of(record)) : add(train_record_of(record));
+}
+
+void RunHistory::add(const TrainRecord& record) {
+  training_.push_back(record);
+  nlohmann::json json = {{"loss", rounded(record.loss, 4)},
+                         {"grad_norm", record.grad_norm},
+                         {"learning_rate", record.learning_rate},
+                         {"epoch", rounded(record.epoch, 4)},
+                         {"step", record.step}};
+  add_speed(json, "", record.per_second, record.exposed_communication.has_value());
+  if (record.exposed_communication) json["exposed_communication_s"] = rounded(*record.exposed_communication, 6);
+  if (record.network) json["network_s"] = rounded(*record.network, 6);
+  if (record.rank_seconds.size() > 1)
+    for (const double seconds : record.rank_seconds)
+      json["rank_seconds"].push_back(rounded(seconds, 6));
+  append(exact_json(record), json);
+}
+
+void RunHistory::add(const EpochRecord& record) {
+  nlohmann::json json = {{"epoch", rounded(record.epoch, 4)},
+                         {"step", record.step},
+                         {"epoch_loss", rounded(record.loss, 4)},
+                         {"epoch_runtime", rounded(record.seconds, 4)}};
+  add_speed(json, "epoch_", record.per_second, record.per_second.exposed > 0);
+  append(exact_json(record), json);
+}
+
+void RunHistory::add(const EvalRecord& record) {
+  evaluations_.push_back(record);
+  nlohmann::json json = eval_json(record.result);
+  json["epoch"] = rounded(record.epoch, 4);
+  json["step"] = record.step;
+  append(exact_json(record), json);
+}
+
+std::string speed_words(const Throughput& speed) {
+  const std::string peak = speed.utilization > 0 ? formatted(" (%.1f %% of the peak)", 100 * speed.utilization) : "";
+  return formatted("%.2f examples/s, %.0f tokens/s, %.3f TFLOP/s", speed.samples, speed.tokens, speed.flops / 1e12) +
+         peak;
+}
+
+std::string exposed_words(const Throughput& speed) {
+  return speed.exposed > 0 ? formatted(", communication exposed %.1f %%", 100 * speed.exposed) : "";
+}
+
+nlohmann::json eval_json(const EvalResult& result) {
+  const double seconds = std::max(result.seconds, 1e-9);
+  return {{"eval_loss", result.loss},
+          {"eval_accuracy", result.metrics.accuracy},
+          {"eval_precision", result.metrics.precision},
+          {"eval_recall", result.metrics.recall},
+          {"eval_f1", result.metrics.f1},
+          {"eval_samples", result.examples()},
+          {"eval_runtime", rounded(result.seconds, 4)},
+          {"eval_samples_per_second", rounded(static_cast<double>(result.examples()) / seconds, 3)}};
+}
+
+}  // namespace lockstep

@@ -1,0 +1,171 @@
+// What of a Trainer goes into a checkpoint, and comes back.
+#include <algorithm>
+
+#include "launcher/exit_codes.h"
+#include "launcher/format.h"
+#include "launcher/job/log.h"
+#include "launcher/loop/trainer.h"
+#include "launcher/replicas.h"
+
+namespace lockstep {
+
+namespace {
+
+using nlohmann::json;
+
+json to_json(const BestModel::State& best) {
+  if (best.step < 0) return {{"step", -1}, {"evaluations_without_gain", best.evaluations_without_gain}};
+  return {{"step", best.step},
+          {"value", best.value},
+          {"epoch", best.epoch},
+          {"evaluations_without_gain", best.evaluations_without_gain}};
+}
+
+bool holds_best_model(const CheckpointManifest& manifest) {
+  return std::any_of(manifest.files.begin(), manifest.files.end(),
+                     [](const FileReceipt& file) { return file.name == kBestModelName; });
+}
+
+BestModel::State best_of(const json& text) {
+  BestModel::State best;
+  best.step = text.at("step");
+  best.evaluations_without_gain = text.at("evaluations_without_gain");
+  if (best.step < 0) return best;
+  best.value = text.at("value");
+  best.epoch = text.at("epoch");
+  return best;
+}
+
+}  // namespace
+
+json Trainer::Window::to_json() const {
+  return {{"began", began},       {"steps", steps}, {"examples", examples},       {"tokens", tokens},
+          {"loss_sum", loss_sum}, {"flops", flops}, {"exposed_sum", exposed_sum}, {"network_sum", network_sum}};
+}
+
+void Trainer::Window::restore(const json& text) {
+  began = text.at("began");
+  steps = text.at("steps");
+  examples = text.at("examples");
+  tokens = text.at("tokens");
+  loss_sum = text.at("loss_sum");
+  flops = text.at("flops");
+  exposed_sum = text.at("exposed_sum");
+  network_sum = text.value("network_sum", 0.0);  // not in older checkpoints
+}
+
+json Trainer::state() const {
+  return {{"optimizer_steps", optimizer_.steps()}, {"seconds", progress_.seconds()},
+          {"smoothed_loss", smoothed_loss_},       {"since_log", since_log_.to_json()},
+          {"since_epoch", since_epoch_.to_json()}, {"since_evaluation", since_evaluation_.to_json()},
+          {"in_all", in_all_.to_json()},           {"best", lockstep::to_json(best_.state())},
+          {"advice_given", advice_given_}};
+}
+
+void Trainer::restore(const CheckpointManifest& manifest, const FlatState& state, std::string_view history) {
+  const json& text = manifest.training;
+  model_.set_parameters(state.parameters);
+  optimizer_.set_moments(state.m, state.v, text.at("optimizer_steps"));
+  step_ = first_step_ = manifest.step;
+  progress_.set_seconds(text.at("seconds"));
+  smoothed_loss_ = text.at("smoothed_loss");
+  since_log_.restore(text.at("since_log"));
+  if (text.contains("since_epoch")) since_epoch_.restore(text["since_epoch"]);
+  since_evaluation_.restore(text.at("since_evaluation"));
+  in_all_.restore(text.at("in_all"));
+  best_.restore(best_of(text.at("best")));
+  if (options_.load_best_model_at_end && best_.any() && !holds_best_model(manifest)) forget_best();
+  advice_given_ = text.at("advice_given").get<decltype(advice_given_)>();
+  history_.restore(history);
+  if (job_.is_main()) ledger_ = Ledger::of_text(text.at("ledger").at("count"), text.at("ledger").at("sum"));
+}
+
+/// As in a run that has only now been told to deliver the best one.
+void Trainer::forget_best() {
+  if (job_.is_main())
+    log_warning(
+        formatted("the checkpoint does not hold the best model so far, of step %lld: the best one is now that "
+                  "of the evaluations from here on",
+                  static_cast<long long>(best_.step())));
+  BestModel::State none;
+  none.evaluations_without_gain = best_.state().evaluations_without_gain;
+  best_.restore(none);
+}
+
+void Trainer::save_with(CheckpointSaver& saver, const StateDescriber& describe) {
+  saver_ = &saver;
+  describe_ = describe;
+}
+
+void Trainer::save_if_due(bool end_of_epoch) {
+  if (saver_ == nullptr) return;
+  const bool is_last = !goes_on();
+  const bool is_due = options_.save_strategy == "epoch" ? end_of_epoch : step_ % options_.save_steps == 0;
+  if (!is_last && !is_due) return;
+  progress_.pause();
+  if (is_last) saver_->finish();  // so that this one is not skipped
+  if (saver_->is_busy()) {
+    saver_->skip(step_);
+    return progress_.resume();
+  }
+  job_.activity().phase("saving a checkpoint", dist::Pace::kOpen);
+  require_equal_parameters(job_, model_, "parameters");  // each rank writes its part of what must be one state
+  saver_->begin(place(ledger_of_all_ranks()), [this](int64_t begin, FlatState& part) {
+    optimizer_.get_state(begin, part.parameters, part.m, part.v);
+  });
+  if (is_last) saver_->finish();
+  progress_.resume();
+}
+
+Ledger Trainer::ledger_of_all_ranks() {
+  return Ledger::of_sums(job_.control().sum(ledger_.summands()));
+}
+
+void Trainer::close_ledger() {
+  const Ledger found = ledger_of_all_ranks();
+  ledger_ = {};
+  Ledger expected;
+  expected.add(data_.train_examples);
+  if (found == expected) return;
+  throw AgreedFailure(dist::Failure{
+      0, kFailure,
+      formatted("the epoch that ended with step %lld did not train each example exactly once: %lld examples, sum %s; "
+                "expected %lld, sum %s. This is a defect of the program; checkpoints of this epoch are of no use",
+                static_cast<long long>(step_), static_cast<long long>(found.count()), found.sum().c_str(),
+                static_cast<long long>(expected.count()), expected.sum().c_str())});
+}
+
+TrainingPlace Trainer::place(const Ledger& ledger) const {
+  TrainingPlace place;
+  place.step = step_;
+  place.epoch = step_ / plan_.steps_per_epoch;
+  place.cursor = step_ % plan_.steps_per_epoch * plan_.global_batch;
+  place.kept_step = best_.step();
+  place.with_best_model = options_.load_best_model_at_end && best_.any();
+  if (!job_.is_main()) return place;
+  place.training = state();
+  place.history = history_.records();
+  place.training["ledger"] = {{"count", ledger.count()}, {"sum", ledger.sum()}};
+  if (describe_) place.trainer_state = describe_(summary());
+  return place;
+}
+
+TrainSummary Trainer::summary() const {
+  return {.steps = step_,
+          .train_loss = in_all_.loss(),
+          .train_seconds = progress_.seconds(),
+          .per_second = per_second(in_all_),
+          .best = best_,
+          .advice = advice_to_repeat(),
+          .exposed_seconds = in_all_.exposed_seconds(),
+          .saves = saver_ != nullptr ? saver_->counts() : SaveCounts{},
+          .lost_best_step = lost_best_step_};
+}
+
+bool Trainer::evaluation_is_missing() const {
+  const auto& done = history_.evaluations();
+  return step_ > 0 && step_ == first_step_ && evaluation_is_due(step_ % plan_.steps_per_epoch == 0) &&
+         (done.empty() || done.back().step != step_);
+}
+
+}  // namespace lockstep
