@@ -5,7 +5,8 @@
                                                logged, norms to ten times TOLERANCE, relative
     compare_runs.py reaches RUN STEP           0 if the steps are 1 to STEP, each once
     compare_runs.py falls RUN                  0 if the last quarter's mean loss is below 0.9 of the first's
-    compare_runs.py speed RUN                  prints examples per second
+    compare_runs.py speed RUN                  prints examples per second: the median of the steps without the first 20, in which kernels are
+                                               compiled and connections made
 """
 import json
 import pathlib
@@ -13,6 +14,7 @@ import statistics
 import sys
 
 LOGGED_DIGITS = 1e-4
+WARM_UP = 20  # steps
 
 
 def steps_of(run):
@@ -50,7 +52,8 @@ def falls(run):
 
 
 def speed(run):
-    print(json.loads(pathlib.Path(run, "train_results.json").read_text())["train_samples_per_second"], "examples/s")
+    speeds = [record["samples_per_second"] for _, record in sorted(steps_of(run).items())]
+    print(round(statistics.median(speeds[WARM_UP:] or speeds), 1), "examples/s")
 
 
 if __name__ == "__main__":

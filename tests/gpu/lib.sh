@@ -36,6 +36,9 @@ find_bundle() {
   bundle=$(compgen -G "$root/build/cuda/lockstep-*-gpu_tests/libexec") && bundle=${bundle%/libexec}
 }
 
+# within_time PROGRAM...: what hangs is one failure, not the end of all.
+within_time() { timeout --foreground --kill-after=10 180 "$@"; }
+
 # The Python that has torch has json, too.
 compare() { "${VIRTUAL_ENV:+$VIRTUAL_ENV/bin/}python3" "$here/compare_runs.py" "$@"; }
 
@@ -44,7 +47,7 @@ ranks() {
   local count=$1 share=$(($(nproc) / $1))
   shift
   OMP_NUM_THREADS=$((share > 0 ? share : 1)) OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
-    "$bundle/bin/mpirun" -np "$count" --bind-to none --oversubscribe "$@"
+    within_time "$bundle/bin/mpirun" -np "$count" --bind-to none --oversubscribe "$@"
 }
 
 # make_world SIZE: a model with seed weights and a prepared data set.
@@ -60,16 +63,16 @@ train() {
   shift 3
   [ "$size" = tiny ] || options="--learning_rate 2e-4 --max_seq_length 256"
   # shellcheck disable=SC2086  # options are words
-  "$bundle/bin/lockstep" launch -n "$count" -- train --model_name_or_path "$work/$size/model" --dataset "$work/$size/dataset" \
+  within_time "$bundle/bin/lockstep" launch -n "$count" -- train --model_name_or_path "$work/$size/model" --dataset "$work/$size/dataset" \
     --output_dir "$work/$name" --overwrite_output_dir --logging_steps 1 $options "$@"
 }
 
 table=() failures=0
-# attempt NAME COMMAND...: passed, failed, or (code 77) skipped; the output goes to a log, its end to the terminal on failure.
+# attempt NAME COMMAND...: passed, failed, or (code 77) skipped; the output goes to a log, on failure its end and gtest's numbers to the
+# terminal.
 attempt() {
   local name=$1 log=$work/${1//[^a-zA-Z0-9]/_}.log code start=$SECONDS verdict=passed
   shift
-  printf '%s ...\n' "$name"
   set +e  # "|| code=$?" would switch it off inside, too
   (set -e; "$@") >"$log" 2>&1
   code=$?
@@ -77,9 +80,14 @@ attempt() {
   case $code in
     0) ;;
     77) verdict=skipped ;;
-    *) verdict=failed failures=$((failures + 1)); tail -n 30 "$log" ;;
+    *)
+      verdict=failed failures=$((failures + 1))
+      grep -A8 ': Failure$' "$log" | head -n 80 || true
+      tail -n 30 "$log"
+      ;;
   esac
   table+=("$(printf '%-8s %5d s  %-44s %s' $verdict $((SECONDS - start)) "$name" "$(tail -n 1 "$log" | cut -c1-80)")")
+  printf '%s\n' "${table[-1]}"  # at once, for whoever has the machine for minutes
 }
 
 # print_table: ends the script.

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "model/attention.h"
+#include "model/compute.h"
 #include "model/error.h"
 #include "model/exchange_buffer.h"
 #include "model/flat_vector.h"
