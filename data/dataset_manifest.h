@@ -55,7 +55,7 @@ struct DatasetManifest {
 DatasetManifest load_manifest(const std::filesystem::path& folder);
 /// The same of the file's text; `where` leads the errors.
 DatasetManifest parse_dataset_manifest(std::string_view text, const std::string& where);
-/// The JSON text that save/prepare writes: sorted keys, two-space indent, and at the end its own seal
+/// The JSON text that prepare writes: sorted keys, two-space indent, and at the end its own seal
 /// (data/seal.h).
 std::string to_json(const DatasetManifest& manifest);
 

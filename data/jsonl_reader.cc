@@ -6,7 +6,7 @@
 #include "data/error.h"
 #include "data/json_text.h"
 #include "data/spelling.h"
-#include "data/unicode.h"
+#include "data/utf8.h"
 
 namespace lockstep::data {
 namespace {

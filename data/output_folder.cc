@@ -3,6 +3,7 @@
 #include <random>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "data/atomic_file.h"
 #include "data/dataset_manifest.h"
@@ -19,16 +20,16 @@ bool belongs_to_a_data_set(const fs::directory_entry& file) {
          (name == kDatasetManifestName || (name.ends_with(".h5") && name.find("-of-") != std::string::npos));
 }
 
-[[noreturn]] void refuse(const fs::path& output, const fs::directory_entry& file, const std::string& why) {
-  throw ContractError(output.string() + ": holds " + file.path().filename().string() + why +
-                      ", so it is not replaced; choose another --output");
+[[noreturn]] void refuse(const OutputFolder& output, const fs::directory_entry& file, const std::string& why) {
+  throw ContractError(output.path.string() + ": holds " + file.path().filename().string() + why +
+                      ", so it is not replaced; choose another " + output.option);
 }
 
-void require_data_set(const fs::path& folder) {
-  for (const fs::directory_entry& file : fs::directory_iterator(folder)) {
-    if (!belongs_to_a_data_set(file)) refuse(folder, file, ", which is not part of a data set");
-    if (!fs::exists(folder / kDatasetManifestName))
-      refuse(folder, file, std::string(", but no ") + kDatasetManifestName);
+void require_data_set(const OutputFolder& output) {
+  for (const fs::directory_entry& file : fs::directory_iterator(output.path)) {
+    if (!belongs_to_a_data_set(file)) refuse(output, file, ", which is not part of a data set");
+    if (!fs::exists(output.path / kDatasetManifestName))
+      refuse(output, file, std::string(", but no ") + kDatasetManifestName);
   }
 }
 
@@ -44,12 +45,12 @@ std::string random_suffix() {
 }
 
 /// Neither at `output` nor at a folder above it.
-void require_no_file(const fs::path& output) {
+void require_no_file(const OutputFolder& output) {
   std::error_code ignored;  // a folder that cannot be looked into is met when it is written
-  for (fs::path path = output; !path.empty(); path = path.parent_path()) {
+  for (fs::path path = output.path; !path.empty(); path = path.parent_path()) {
     if (fs::is_directory(path, ignored)) return;
     if (fs::exists(fs::symlink_status(path, ignored)))
-      throw ContractError("--output " + output.string() + ": " + path.string() +
+      throw ContractError(output.option + " " + output.path.string() + ": " + path.string() +
                           (fs::is_symlink(path, ignored) ? " is a link to nothing" : " is a file") + "; name a folder");
     if (path == path.parent_path()) return;
   }
@@ -57,30 +58,32 @@ void require_no_file(const fs::path& output) {
 
 }  // namespace
 
-void check_output(const fs::path& output, bool overwrite) {
-  if (output.empty()) throw ContractError("--output must name the folder to write");
+void check_output(const OutputFolder& output) {
+  const fs::path& path = output.path;
+  if (path.empty()) throw ContractError(output.option + " must name the folder to write");
   require_no_file(output);
-  if (!fs::exists(fs::symlink_status(output)) || (fs::is_directory(output) && fs::is_empty(output))) return;
+  if (!fs::exists(fs::symlink_status(path)) || (fs::is_directory(path) && fs::is_empty(path))) return;
   require_data_set(output);
-  if (!overwrite)
-    throw ContractError(output.string() +
-                        ": already holds a data set; give --overwrite to replace it, or another --output");
+  if (!output.overwrite)
+    throw ContractError(path.string() + ": already holds a data set; give --overwrite to replace it, or another " +
+                        output.option);
 }
 
-StagingFolder::StagingFolder(const fs::path& output, bool overwrite)
-    : output_(fs::weakly_canonical(fs::absolute(output))), overwrite_(overwrite) {
-  if (!output_.has_filename()) output_ = output_.parent_path();
-  make_folders(output_.parent_path());
+StagingFolder::StagingFolder(OutputFolder output) : output_(std::move(output)) {
+  fs::path& path = output_.path;
+  path = fs::weakly_canonical(fs::absolute(path));
+  if (!path.has_filename()) path = path.parent_path();
+  make_folders(path.parent_path());
   do
-    path_ = output_.parent_path() / (staging_prefix(output_) + random_suffix());
+    path_ = path.parent_path() / (staging_prefix(path) + random_suffix());
   while (!fs::create_directory(path_));
 }
 
 std::vector<fs::path> StagingFolder::others() const {
   std::vector<fs::path> others;
   std::error_code ignored;  // a folder that may be written but not listed
-  for (const fs::directory_entry& file : fs::directory_iterator(output_.parent_path(), ignored))
-    if (file.path() != path_ && file.path().filename().string().starts_with(staging_prefix(output_)))
+  for (const fs::directory_entry& file : fs::directory_iterator(output_.path.parent_path(), ignored))
+    if (file.path() != path_ && file.path().filename().string().starts_with(staging_prefix(output_.path)))
       others.push_back(file.path());
   return others;
 }
@@ -91,8 +94,8 @@ StagingFolder::~StagingFolder() {
 }
 
 void StagingFolder::publish() {
-  check_output(output_, overwrite_);
-  publish_folder(path_, output_);
+  check_output(output_);
+  publish_folder(path_, output_.path);
 }
 
 }  // namespace lockstep::data

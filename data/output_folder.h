@@ -1,21 +1,29 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 namespace lockstep::data {
 
-/// Throws ContractError, saying how to proceed, unless a data set may be published at `output`: nothing is there, an
+/// A folder that is published as a whole, and how the user named it.
+struct OutputFolder {
+  std::filesystem::path path;
+  std::string option;      // "--output"
+  bool overwrite = false;  // it may hold a data set, which is replaced
+};
+
+/// Throws ContractError, saying how to proceed, unless something may be published at `output`: nothing is there, an
 /// empty folder is, or `overwrite` is set and the folder holds a data set and nothing else. A folder that holds other
 /// files, or no dataset.json, is never replaced, nor is a link to nothing.
-void check_output(const std::filesystem::path& output, bool overwrite);
+void check_output(const OutputFolder& output);
 
-/// A new folder beside `output`, or beside the folder that a link there leads to, in which a data set grows; removed
+/// A new folder beside `output`, or beside the folder that a link there leads to, in which its content grows; removed
 /// with its content unless it is published.
 class StagingFolder {
  public:
   /// Creates it, and the folders above `output`. Throws std::system_error.
-  StagingFolder(const std::filesystem::path& output, bool overwrite);
+  explicit StagingFolder(OutputFolder output);
   ~StagingFolder();
   StagingFolder(const StagingFolder&) = delete;
   StagingFolder& operator=(const StagingFolder&) = delete;
@@ -28,8 +36,7 @@ class StagingFolder {
   void publish();
 
  private:
-  std::filesystem::path output_;
-  bool overwrite_;
+  OutputFolder output_;
   std::filesystem::path path_;
 };
 

@@ -27,17 +27,8 @@ namespace {
 namespace fs = std::filesystem;
 using Reviews = std::vector<Review>;
 
-void check_options(const PrepareOptions& options) {
-  if (options.imdb.empty() == options.train_file.empty())
-    throw ContractError("give exactly one source: --imdb or --train_file");
-  if (!options.imdb.empty() && !(options.validation_file.empty() && options.test_file.empty()))
-    throw ContractError("--validation_file and --test_file go with --train_file; --imdb brings its own test split");
-  if (!(options.validation_fraction >= 0 && options.validation_fraction < 1))
-    throw ContractError("--validation_fraction must be at least 0 and less than 1");
-  if (options.validation_fraction > 0 && !options.validation_file.empty())
-    throw ContractError("give --validation_file or --validation_fraction, not both");
-  if (options.max_length < 2) throw ContractError("--max_length must be at least 2: [CLS] and [SEP]");
-  if (options.shards < 1) throw ContractError("--shards must be at least 1");
+OutputFolder output_of(const PrepareOptions& options) {
+  return {options.output, "--output", options.overwrite};
 }
 
 /// "train-00003-of-00008.h5"
@@ -56,7 +47,7 @@ class Preparation {
       : options_(options), progress_(progress), tokenizer_(WordPieceTokenizer::from_folder(options.model)) {}
 
   PrepareReport run() {
-    StagingFolder staging(options_.output, options_.overwrite);
+    StagingFolder staging(output_of(options_));
     staging_ = staging.path();
     warn_of(staging.others());
     Reviews train = read("train");
@@ -291,9 +282,18 @@ void Preparation::write_manifest() const {
 
 }  // namespace
 
+std::string contradiction_in(const PrepareOptions& options) {
+  if (options.imdb.empty() == options.train_file.empty()) return "give one source: --imdb PATH or --train_file FILE";
+  if (!options.imdb.empty() && !(options.validation_file.empty() && options.test_file.empty()))
+    return "--validation_file and --test_file go with --train_file; --imdb brings its own test split";
+  if (options.validation_fraction > 0 && !options.validation_file.empty())
+    return "give --validation_file or --validation_fraction, not both";
+  return "";
+}
+
 PrepareReport prepare(const PrepareOptions& options, const PrepareProgress& progress) {
-  check_options(options);
-  check_output(options.output, options.overwrite);
+  if (const std::string words = contradiction_in(options); !words.empty()) throw std::invalid_argument(words);
+  check_output(output_of(options));
   return Preparation(options, progress).run();
 }
 

@@ -21,7 +21,7 @@ struct PrepareOptions {
   double validation_fraction = 0;         // of train, the same of each class, when no validation_file is given
   std::string text_column = "text";
   std::string label_column = "label";
-  std::filesystem::path model;   // folder with vocab.txt and the tokenizer's options
+  std::filesystem::path model;   // folder with the tokenizer
   std::filesystem::path output;  // the data set's folder; published whole by rename
   std::string name;              // empty: "imdb" or the file's stem
   int max_length = 512;
@@ -30,6 +30,9 @@ struct PrepareOptions {
   uint64_t seed = 42;      // of the validation split
   bool overwrite = false;  // replace an existing data set at `output`
 };
+
+/// How options contradict each other; "" if they do not.
+std::string contradiction_in(const PrepareOptions& options);
 
 /// What was seen on the way, for the report to the user.
 struct PrepareReport {
@@ -44,7 +47,8 @@ struct PrepareReport {
 using PrepareProgress = std::function<void(const std::string& split, int64_t done, int64_t total)>;
 
 /// Reads, tokenizes on `threads` threads, writes shards and manifest beside `output` and publishes by rename, so that
-/// `output` is either absent, the old data set or the whole new one. Throws DataError or ContractError.
+/// `output` is either absent, the old data set or the whole new one. Throws DataError or ContractError, and
+/// std::invalid_argument for options that contradict each other.
 PrepareReport prepare(const PrepareOptions& options, const PrepareProgress& progress = {});
 
 }  // namespace lockstep::data

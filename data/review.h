@@ -8,7 +8,7 @@ namespace lockstep::data {
 struct Review {
   std::string text;
   std::string label;          // as the source spells it, valid UTF-8: "pos", "1", "sports"
-  std::string id;             // where it came from: "train/pos/0_9.txt" inside aclImdb, or "file.csv:12" (row, from 1)
+  std::string id;             // where it came from: "train/pos/0_9.txt" inside aclImdb, or "file.csv, line 12"
   std::string sha256;         // of the text's bytes before anything was replaced: its identity
   bool invalid_utf8 = false;  // bytes of the text were replaced
 };

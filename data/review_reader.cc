@@ -14,6 +14,18 @@
 
 namespace lockstep::data {
 
+namespace {
+
+/// The bytes of `file`. Throws DataError naming it if it cannot be opened.
+std::unique_ptr<std::istream> open_bytes(const std::filesystem::path& file) {
+  auto input = std::make_unique<std::ifstream>(file, std::ios::binary);
+  const int problem = !*input ? errno : std::filesystem::is_directory(file) ? EISDIR : 0;
+  if (problem) throw DataError(file.string() + ": cannot be opened: " + std::strerror(problem));
+  return input;
+}
+
+}  // namespace
+
 std::unique_ptr<ReviewReader> open_review_file(const std::filesystem::path& file, const Columns& columns) {
   if (columns.text == columns.label)
     throw ContractError("column \"" + columns.text +
@@ -24,13 +36,6 @@ std::unique_ptr<ReviewReader> open_review_file(const std::filesystem::path& file
     return std::make_unique<JsonlReader>(open_bytes(file), file, columns);
   throw ContractError(file.string() + ": the extension \"" + extension +
                       "\" is not known; expected .csv, .jsonl or .json (one object per line)");
-}
-
-std::unique_ptr<std::istream> open_bytes(const std::filesystem::path& file) {
-  auto input = std::make_unique<std::ifstream>(file, std::ios::binary);
-  const int problem = !*input ? errno : std::filesystem::is_directory(file) ? EISDIR : 0;
-  if (problem) throw DataError(file.string() + ": cannot be opened: " + std::strerror(problem));
-  return input;
 }
 
 std::string column_advice(const std::string& missing, const std::string& option, std::span<const std::string> columns) {

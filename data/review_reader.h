@@ -36,9 +36,6 @@ struct Columns {
 /// other extension or a missing column, DataError if the file cannot be read.
 std::unique_ptr<ReviewReader> open_review_file(const std::filesystem::path& file, const Columns& columns);
 
-/// The file's bytes. Throws DataError naming it if it cannot be opened.
-std::unique_ptr<std::istream> open_bytes(const std::filesystem::path& file);
-
 /// "id, message. Name it with --text_column": the columns that there are and the remedy, where one is missing.
 std::string column_advice(const std::string& missing, const std::string& option, std::span<const std::string> columns);
 

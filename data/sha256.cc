@@ -67,13 +67,15 @@ std::string sha256_of(std::string_view bytes) {
   return hash.hex();
 }
 
-std::string sha256_of_file(const std::filesystem::path& path) {
+std::string sha256_of_file(const std::filesystem::path& path, const std::function<void()>& on_progress) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw_unreadable(path);
   Sha256 hash;
   std::vector<char> chunk(kChunk);
-  while (file.read(chunk.data(), kChunk) || file.gcount() > 0)
+  while (file.read(chunk.data(), kChunk) || file.gcount() > 0) {
     hash.update({chunk.data(), static_cast<size_t>(file.gcount())});
+    if (on_progress) on_progress();
+  }
   if (file.bad()) throw_unreadable(path);
   return hash.hex();
 }

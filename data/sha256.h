@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,7 +26,7 @@ class Sha256 {
 };
 
 std::string sha256_of(std::string_view bytes);
-/// Throws DataError if the file cannot be read.
-std::string sha256_of_file(const std::filesystem::path& path);
+/// `on_progress`, if given, is called after every MiB. Throws DataError if the file cannot be read.
+std::string sha256_of_file(const std::filesystem::path& path, const std::function<void()>& on_progress = {});
 
 }  // namespace lockstep::data

@@ -23,7 +23,8 @@ const SplitEntry& find_split(const DatasetManifest& manifest, const std::filesys
 
 }  // namespace
 
-ShardedDataset ShardedDataset::open(const std::filesystem::path& folder, const std::string& split) {
+ShardedDataset ShardedDataset::open(const std::filesystem::path& folder, const std::string& split,
+                                    const std::function<void()>& on_progress) {
   ShardedDataset dataset;
   dataset.manifest_ = load_manifest(folder);
   const DatasetManifest& manifest = dataset.manifest_;
@@ -46,6 +47,7 @@ ShardedDataset ShardedDataset::open(const std::filesystem::path& folder, const s
     dataset.labels_.insert(dataset.labels_.end(), shard.labels.begin(), shard.labels.end());
     for (size_t i = 1; i < shard.offsets.size(); ++i)
       dataset.offsets_.push_back(start + shard.offsets[i]);
+    if (on_progress) on_progress();
   }
   return dataset;
 }

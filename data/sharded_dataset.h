@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,8 +16,10 @@ namespace lockstep::data {
 class ShardedDataset {
  public:
   /// Reads `folder`/dataset.json and every shard of `split`. Each file's size and sha256 is checked before HDF5
-  /// opens it. Throws DataError for damage (naming the file) and ContractError if the split does not exist.
-  static ShardedDataset open(const std::filesystem::path& folder, const std::string& split);
+  /// opens it. `on_progress`, if given, is called after every shard. Throws DataError for damage (naming the file) and
+  /// ContractError if the split does not exist.
+  static ShardedDataset open(const std::filesystem::path& folder, const std::string& split,
+                             const std::function<void()>& on_progress = {});
 
   int64_t size() const { return static_cast<int64_t>(labels_.size()); }
   std::span<const int32_t> ids(int64_t example) const;  // valid while the data set lives

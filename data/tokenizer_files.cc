@@ -1,8 +1,9 @@
+#include "data/tokenizer_files.h"
+
 #include <nlohmann/json.hpp>
 
 #include "data/atomic_file.h"
 #include "data/special_tokens.h"
-#include "data/wordpiece.h"
 
 namespace lockstep::data {
 

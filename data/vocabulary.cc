@@ -1,3 +1,5 @@
+#include "data/vocabulary.h"
+
 #include <unordered_set>
 #include <utility>
 
@@ -5,8 +7,7 @@
 #include "data/error.h"
 #include "data/sha256.h"
 #include "data/special_tokens.h"
-#include "data/unicode.h"
-#include "data/wordpiece.h"
+#include "data/utf8.h"
 
 namespace lockstep::data {
 

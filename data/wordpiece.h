@@ -2,12 +2,11 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <memory>
-#include <span>
-#include <string>
 #include <string_view>
 #include <vector>
+
+#include "data/vocabulary.h"
 
 namespace lockstep::data {
 
@@ -19,36 +18,13 @@ struct TokenizerOptions {
   bool operator==(const TokenizerOptions&) const = default;
 };
 
-/// One token per line; the line number is the id.
-class Vocabulary {
- public:
-  /// Throws DataError if the file cannot be read, is not UTF-8, a token appears twice, or there are too many or too
-  /// long ones; ContractError if [PAD], [UNK], [CLS], [SEP] or [MASK] is missing.
-  static Vocabulary load(const std::filesystem::path& vocab_txt);
-  /// The same of the file's bytes; `where` leads the errors.
-  static Vocabulary parse(std::string_view vocab_txt, const std::string& where);
-  /// The same of tokens by id.
-  static Vocabulary of_tokens(std::vector<std::string> tokens, const std::string& where);
-  explicit Vocabulary(std::vector<std::string> tokens);
-
-  size_t size() const { return tokens_.size(); }
-  const std::string& token(int32_t id) const { return tokens_.at(static_cast<size_t>(id)); }
-  std::span<const std::string> tokens() const { return tokens_; }
-  /// sha256 (hex) over the tokens, each followed by '\n': the same for any line ending of the file.
-  const std::string& sha256() const { return sha256_; }
-
- private:
-  std::vector<std::string> tokens_;
-  std::string sha256_;
-};
-
 /// BERT's WordPiece, with ids identical to Hugging Face's `BertTokenizerFast`/`DistilBertTokenizerFast`.
 /// Immutable after construction; encode() may be called from any number of threads.
 class WordPieceTokenizer {
  public:
   WordPieceTokenizer(Vocabulary vocabulary, TokenizerOptions options);
-  /// vocab.txt, tokenizer_config.json and tokenizer.json of a Hugging Face folder (only vocab.txt is required).
-  /// Throws ContractError for options that are not supported, naming the file and the key.
+  /// vocab.txt, tokenizer_config.json and tokenizer.json of a Hugging Face folder (vocab.txt or tokenizer.json is
+  /// required). Throws ContractError for options that are not supported, naming the file and the key.
   static WordPieceTokenizer from_folder(const std::filesystem::path& folder);
   ~WordPieceTokenizer();
   WordPieceTokenizer(WordPieceTokenizer&&) noexcept;
@@ -66,12 +42,5 @@ class WordPieceTokenizer {
   struct Impl;
   std::unique_ptr<const Impl> impl_;
 };
-
-/// Content by name of vocab.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json, with which
-/// AutoTokenizer.from_pretrained gives a DistilBERT tokenizer with the same ids, without stored padding or
-/// truncation and with model_max_length = `max_length`.
-std::map<std::string, std::string> tokenizer_files(const WordPieceTokenizer& tokenizer, int max_length);
-/// Writes them into `folder`.
-void write_tokenizer_files(const WordPieceTokenizer& tokenizer, int max_length, const std::filesystem::path& folder);
 
 }  // namespace lockstep::data

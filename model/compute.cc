@@ -1,3 +1,5 @@
+#include "model/compute.h"
+
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #ifdef LOCKSTEP_CUDA
@@ -6,8 +8,6 @@
 #include <c10/core/Device.h>
 #include <omp.h>
 #include <torch/headeronly/version.h>
-
-#include "model/distilbert.h"
 
 namespace lockstep::model {
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/Tensor.h>
 
 #include <memory>
@@ -11,6 +12,10 @@
 #include "model/row_operations.h"
 
 namespace lockstep::model {
+
+/// For as long as one lives, calls of operations and views leave out the layers that autograd puts before them, which
+/// on a GPU cost about as much as the step's kernels. No tensor here requires gradients.
+using WithoutAutograd = at::AutoDispatchBelowADInplaceOrView;
 
 struct Layer {
   Linear qkv;               // the three projections, one after the other

@@ -44,4 +44,7 @@ struct Interval {
 };
 Interval wilson_interval(int64_t successes, int64_t trials);
 
+/// Sum over rows of the softmax cross-entropy of logits [rows * classes] against labels, in double.
+double cross_entropy_sum(std::span<const float> logits, std::span<const int32_t> labels);
+
 }  // namespace lockstep::model

@@ -22,11 +22,17 @@ struct Run {
   bool decay = false;
 };
 
+/// What is behind the classifier is aligned on a device (flat_vector.h). In a run with the classifier it would not be.
+bool begins_aligned_part(const ParameterSlot& slot) {
+  return slot.name == "pre_classifier.weight";
+}
+
 std::vector<Run> runs_of(const ParameterLayout& layout, bool any_decay) {
   std::vector<Run> runs;
   for (const ParameterSlot& slot : layout.slots) {
     const bool decay = any_decay && slot.decay;
-    if (runs.empty() || runs.back().decay != decay) runs.push_back({slot.offset, 0, decay});
+    if (runs.empty() || runs.back().decay != decay || begins_aligned_part(slot))
+      runs.push_back({slot.offset, 0, decay});
     runs.back().size += slot.size;
   }
   return runs;
@@ -127,6 +133,7 @@ void AdamW::step(double learning_rate, double norm) {
     impl_->model.gradients.zero_();
     return;
   }
+  const WithoutAutograd faster;
   ++impl_->steps;
   impl_->update(impl_->step_of(learning_rate, norm));
   impl_->model.refresh_weights();

@@ -73,7 +73,9 @@ void add_column_sums_on_device(const at::Tensor& rows, const at::Tensor& sums) {
 }
 
 void add_rows_on_device(const at::Tensor& table, const at::Tensor& ids, const at::Tensor& rows) {
-  at::Tensor(table).index_put_({ids}, rows, true);
+  // "Unsafe": without looking on the device whether all ids are rows of the table, which is known by now.
+  at::Tensor to = table;
+  at::_index_put_impl_(to, {ids}, rows, /*accumulate=*/true, /*unsafe=*/true);
 }
 
 }  // namespace lockstep::model

@@ -8,7 +8,7 @@
 
 namespace lockstep::model {
 
-/// What loading found, for the log: names as in the file.
+/// What loading found: names as in the file.
 struct LoadReport {
   std::vector<std::string> newly_initialized;  // the classifier of a base model
   std::vector<std::string> unused;             // the masked-language-model head of a base model

@@ -6,6 +6,7 @@
 
 #include "data/atomic_file.h"
 #include "data/error.h"
+#include "data/tokenizer_files.h"
 #include "data/wordpiece.h"
 
 namespace lockstep::data {

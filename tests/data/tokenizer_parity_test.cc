@@ -11,6 +11,7 @@
 #include <random>
 
 #include "data/atomic_file.h"
+#include "data/tokenizer_files.h"
 #include "data/unicode.h"
 #include "data/wordpiece.h"
 #include "hard_texts.h"

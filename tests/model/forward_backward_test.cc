@@ -5,6 +5,7 @@
 #include <random>
 
 #include "model/error.h"
+#include "model/metrics.h"
 #include "tests/model/tiny_model.h"
 
 namespace lockstep::model {

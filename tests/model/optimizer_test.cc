@@ -1,4 +1,5 @@
 #include "model/optimizer.h"
+#include "model/compute.h"
 
 #include <gtest/gtest.h>
 
