@@ -16,7 +16,7 @@ struct LinkSpeed {
 };
 
 /// Collective. Measures the links between neighbours in the circle of `ranks`, the same list on all ranks, one link
-/// after the other and each in both directions; who has no part in it waits idle. Messages grow until one takes 50 ms,
+/// after the other and each in both directions; who has no part in it waits idle. Messages grow until one takes 0.1 s,
 /// so that a link costs a second at 1 MB/s and less at more. Every rank gets all, in the order of the circle: there,
 /// back, there, back. `progress` is called after each message.
 std::vector<LinkSpeed> measure_links(ControlPlane& control, const std::vector<int>& ranks,

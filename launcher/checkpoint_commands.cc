@@ -6,8 +6,9 @@
 #include "launcher/checkpoint/checkpoint_error.h"
 #include "launcher/checkpoint/store.h"
 #include "launcher/cli/command_line.h"
+#include "launcher/cli/printable_text.h"
+#include "launcher/failpoint.h"
 #include "launcher/format.h"
-#include "launcher/job/log.h"
 #include "launcher/verify_dataset.h"
 
 namespace lockstep {
@@ -68,14 +69,21 @@ std::string line_on(const StoredCheckpoint& stored, const std::string& verdict) 
                    place.c_str(), counted(m.world_size, "shard").c_str(), megabytes_of(m), verdict.c_str());
 }
 
+/// "removed meanwhile": a training that runs removes old checkpoints while they are looked at.
+std::string verdict_on(const StoredCheckpoint& stored, const std::optional<std::string>& problem, const char* good) {
+  std::error_code none;
+  if (!problem) return std::string(good) + (is_pinned(stored.folder) ? ", pinned" : "");
+  return fs::exists(stored.folder, none) ? "DAMAGED, " + printable_text(*problem) : "removed meanwhile";
+}
+
 /// How many are damaged.
 int64_t print_verdicts(const std::vector<StoredCheckpoint>& checkpoints, bool hashes, const char* good) {
   int64_t damaged = 0;
   for (const StoredCheckpoint& stored : checkpoints) {
-    const auto problem = problem_with(stored, hashes);
-    damaged += problem ? 1 : 0;
-    const std::string good_words = std::string(good) + (is_pinned(stored.folder) ? ", pinned" : "");
-    std::fputs(line_on(stored, problem ? "DAMAGED, " + printable_text(*problem) : good_words).c_str(), stdout);
+    failpoint("looking-at-one");
+    const std::string verdict = verdict_on(stored, problem_with(stored, hashes), good);
+    damaged += verdict.starts_with("DAMAGED") ? 1 : 0;
+    std::fputs(line_on(stored, verdict).c_str(), stdout);
     std::fflush(stdout);
   }
   return damaged;

@@ -6,7 +6,7 @@
 
 #include "data/error.h"
 #include "dist/error.h"
-#include "launcher/job/job.h"
+#include "launcher/job/agreed_failure.h"
 #include "model/error.h"
 
 namespace lockstep {

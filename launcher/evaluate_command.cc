@@ -8,6 +8,7 @@
 #include "data/sampler.h"
 #include "launcher/cli/command_line.h"
 #include "launcher/cli/option_values.h"
+#include "launcher/cli/printable_text.h"
 #include "launcher/commands.h"
 #include "launcher/errors.h"
 #include "launcher/evaluator.h"
@@ -19,6 +20,7 @@
 #include "launcher/machine.h"
 #include "launcher/model_folder.h"
 #include "launcher/train/results_table.h"
+#include "model/compute.h"
 
 namespace lockstep {
 

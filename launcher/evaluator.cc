@@ -6,6 +6,7 @@
 
 #include "launcher/batch_view.h"
 #include "launcher/errors.h"
+#include "model/metrics.h"
 
 namespace lockstep {
 

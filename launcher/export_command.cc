@@ -11,8 +11,8 @@
 #include "launcher/checkpoint/store.h"
 #include "launcher/cli/command_line.h"
 #include "launcher/cli/option_values.h"
+#include "launcher/cli/printable_text.h"
 #include "launcher/format.h"
-#include "launcher/job/log.h"
 #include "model/safetensors.h"
 
 namespace lockstep {
@@ -74,11 +74,8 @@ StoredCheckpoint newest_valid(const fs::path& source) {
 
 FlatState whole_state(const StoredCheckpoint& stored) {
   const CheckpointManifest& manifest = *stored.manifest;
-  int64_t elements = 0;
-  for (const TensorShape& tensor : manifest.tensors)
-    elements += tensor.size();
   FlatState state;
-  state.resize(elements);
+  state.resize(size_of(manifest.tensors));
   for (const ShardEntry& shard : manifest.shards)
     read_shard(stored.folder, shard, manifest.tensors, state);
   return state;
@@ -123,7 +120,7 @@ void write_state(const StoredCheckpoint& stored, const FlatState& state, const f
 
 void write_export(const ExportOptions& options, const StoredCheckpoint& stored, const FlatState& state) {
   try {
-    data::StagingFolder staging(options.output_dir, false);
+    data::StagingFolder staging({options.output_dir, "--output_dir"});
     (options.format == "hf" ? write_model : write_state)(stored, state, staging.path());
     staging.publish();
   } catch (const std::system_error& error) {

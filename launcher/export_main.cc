@@ -7,6 +7,5 @@
 
 int main(int argc, char** argv) {
   const bool plans = argc > 1 && std::string_view(argv[1]) == "plan";
-  return lockstep::run_light(*lockstep::find_command(plans ? "plan" : "export"),
-                             plans ? lockstep::plan_command : lockstep::export_command, {argv + 2, argv + argc});
+  return lockstep::run_light(plans ? lockstep::plan_command : lockstep::export_command, {argv + 2, argv + argc});
 }

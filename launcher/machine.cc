@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "launcher/errors.h"
+#include "model/compute.h"
 #include "model/distilbert.h"
 
 namespace lockstep {

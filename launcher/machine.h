@@ -4,7 +4,6 @@
 
 #include "dist/mpi_environment.h"
 #include "launcher/launch/machine_facts.h"
-#include "launcher/train_options.h"
 
 namespace lockstep {
 

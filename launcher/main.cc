@@ -14,13 +14,17 @@
 #include <vector>
 
 #include "launcher/checkpoint_commands.h"
+#include "launcher/cli/command_list.h"
 #include "launcher/cli/light_command.h"
-#include "launcher/exit_codes.h"
+#include "launcher/cli/standard_streams.h"
+#include "launcher/errors.h"
 #include "launcher/launch/launch_command.h"
 
 namespace lockstep {
 
 namespace {
+
+using Arguments = std::vector<std::string>;
 
 /// A rank ends when its mpirun (on other hosts its daemon) does, also if that was killed. Kept over exec.
 void end_with_mpirun() {
@@ -38,29 +42,51 @@ void hold_stop_requests() {
   sigprocmask(SIG_BLOCK, &request, nullptr);
 }
 
-/// Null for the commands that need another program.
-LightCommand light_command_of(const std::string& name) {
-  if (name == "launch") return launch_command;
-  if (name == "list") return list_command;
-  return name == "verify" ? verify_command : nullptr;
-}
-
-int become(const char* part, char** argv) {
+[[noreturn]] void become(const std::string& part, Arguments arguments) {
   const std::string program = std::filesystem::read_symlink("/proc/self/exe").string() + part;
-  execv(program.c_str(), argv);
-  std::fprintf(stderr, "error: cannot start %s, which belongs beside this program: %s\n", program.c_str(),
-               std::strerror(errno));
-  return kFailure;
+  std::vector<char*> words = {const_cast<char*>(program.c_str())};
+  for (std::string& argument : arguments)
+    words.push_back(argument.data());
+  words.push_back(nullptr);
+  execv(program.c_str(), words.data());
+  throw ProgramError(kFailure,
+                     "cannot start " + program + ", which belongs beside this program: " + std::strerror(errno));
 }
 
-int run(int argc, char** argv) {
-  const std::string name = argc > 1 ? argv[1] : "";
-  const CommandFacts* command = find_command(name);
-  if (const LightCommand light = light_command_of(name)) return run_light(*command, light, {argv + 2, argv + argc});
-  if (name == "export" || name == "plan") return become("-export", argv);
+[[noreturn]] void become_core(const Arguments& arguments, bool takes_ranks) {
   end_with_mpirun();
-  if (command != nullptr && command->takes_ranks) hold_stop_requests();
-  return become("-core", argv);
+  if (takes_ranks) hold_stop_requests();
+  become("-core", arguments);
+}
+
+int run_itself(const std::string& name, const Arguments& arguments) {
+  if (name == "launch") return launch_command(arguments);
+  return name == "list" ? list_command(arguments) : verify_command(arguments);
+}
+
+/// `lockstep help NAME` is `lockstep NAME --help`; without a command's name, the overview is meant.
+Arguments in_order(Arguments arguments) {
+  const std::string name = arguments.empty() ? "--help" : arguments.front();
+  if (name == "--version" || name == "-V") return {"--version"};
+  if (name != "help" && name != "--help" && name != "-h") return arguments;
+  if (arguments.size() > 1 && find_command(arguments[1]) != nullptr) return {arguments[1], "--help"};
+  return {"--help"};
+}
+
+int run(const Arguments& given) {
+  const Arguments arguments = in_order(given);
+  const std::string& name = arguments.front();
+  if (name == "--version") become_core(arguments, false);
+  if (name == "--help") {
+    std::fputs(overview().c_str(), stdout);
+    return given.empty() ? kUsage : kDone;
+  }
+  const CommandFacts* command = find_command(name);
+  if (command == nullptr) refuse_name(name);
+  if (command->program == Program::kCore) become_core(arguments, command->takes_ranks);
+  refuse_ranks(*command);
+  if (command->program == Program::kExport) become("-export", arguments);
+  return run_itself(name, {arguments.begin() + 1, arguments.end()});
 }
 
 }  // namespace
@@ -68,5 +94,6 @@ int run(int argc, char** argv) {
 }  // namespace lockstep
 
 int main(int argc, char** argv) {
-  return lockstep::run(argc, argv);
+  lockstep::occupy_standard_streams();
+  return lockstep::run_light(lockstep::run, {argv + 1, argv + argc});
 }

@@ -4,6 +4,8 @@
 #include <random>
 
 #include "data/atomic_file.h"
+#include "data/spelling.h"
+#include "data/tokenizer_files.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
 
@@ -16,13 +18,6 @@ namespace {
 bool is_generic(const std::vector<std::string>& labels) {
   return std::all_of(labels.begin(), labels.end(),
                      [](const std::string& label) { return label.starts_with("LABEL_"); });
-}
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names)
-    text += (text.empty() ? "" : ", ") + name;
-  return text;
 }
 
 /// An empty folder that is gone with the object: a disk that filled up while it was written gets its space back.
@@ -70,8 +65,9 @@ void take_labels(model::DistilBertConfig& config, const data::DatasetManifest& d
   const bool same_names =
       std::is_permutation(config.labels.begin(), config.labels.end(), dataset.labels.begin(), dataset.labels.end());
   if (!is_generic(config.labels) && same_names && config.labels != dataset.labels)
-    throw SettingsError("the model's labels are " + joined(config.labels) + " and the data set's " +
-                        joined(dataset.labels) + ": the same names in another order would train every label wrong");
+    throw SettingsError("the model's labels are " + data::listed(config.labels) + " and the data set's " +
+                        data::listed(dataset.labels) +
+                        ": the same names in another order would train every label wrong");
   config.labels = dataset.labels;
 }
 

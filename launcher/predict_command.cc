@@ -17,6 +17,8 @@
 #include "launcher/batch_view.h"
 #include "launcher/cli/command_line.h"
 #include "launcher/cli/option_values.h"
+#include "launcher/cli/printable_text.h"
+#include "launcher/cli/standard_streams.h"
 #include "launcher/commands.h"
 #include "launcher/errors.h"
 #include "launcher/evaluator.h"
@@ -25,6 +27,7 @@
 #include "launcher/job/log.h"
 #include "launcher/machine.h"
 #include "launcher/model_folder.h"
+#include "model/compute.h"
 
 namespace lockstep {
 
@@ -158,22 +161,13 @@ std::vector<double> softmax(std::span<const float> logits) {
   return probabilities;
 }
 
-/// The first `columns` bytes, cut at a character's end.
-std::string shortened(const std::string& text, size_t columns) {
-  if (text.size() <= columns) return text;
-  size_t end = columns;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-    --end;
-  return text.substr(0, end) + "...";
-}
-
 void print_prediction(const std::string& text, const std::vector<double>& probabilities,
                       const std::vector<std::string>& labels, bool jsonl) {
   const auto best =
       static_cast<size_t>(std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin());
   if (!jsonl) {
     std::printf("%-12s %6.4f  %s\n", printable_text(labels[best]).c_str(), probabilities[best],
-                printable_text(shortened(text, 90)).c_str());
+                printable_text(data::excerpt(text, 90)).c_str());
     return;
   }
   nlohmann::ordered_json json = {{"label", labels[best]}, {"score", probabilities[best]}};

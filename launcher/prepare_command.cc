@@ -2,6 +2,7 @@
 #include "data/spelling.h"
 #include "launcher/cli/command_line.h"
 #include "launcher/cli/option_values.h"
+#include "launcher/cli/printable_text.h"
 #include "launcher/commands.h"
 #include "launcher/errors.h"
 #include "launcher/find_model_folder.h"
@@ -9,7 +10,6 @@
 #include "launcher/job/log.h"
 #include "launcher/job/progress.h"
 #include "launcher/machine.h"
-#include "launcher/model_folder.h"
 
 namespace lockstep {
 
@@ -100,8 +100,7 @@ int prepare_command(const std::vector<std::string>& arguments) {
   data::PrepareOptions options;
   std::string model, config;
   parse_command_line(*make_prepare_app(options, model, config), arguments);
-  if (options.imdb.empty() == options.train_file.empty())
-    throw UsageError("give one source: --imdb PATH or --train_file FILE");
+  if (const std::string words = data::contradiction_in(options); !words.empty()) throw UsageError(words);
   if (options.threads == 0) options.threads = available_cores();
   options.model = find_model_folder(model);
   const ProgressStyle style = detect_progress_style();

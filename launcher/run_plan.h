@@ -23,7 +23,7 @@ struct RunPlan {
   double epoch_at(int64_t step) const;
 };
 
-/// Throws SettingsError if the batch settings contradict each other.
+/// Throws SettingsError if there are no examples.
 RunPlan make_run_plan(const TrainOptions& options, int64_t examples, int world_size);
 
 }  // namespace lockstep

@@ -180,7 +180,8 @@ void add_checkpoint_options(CLI::App& app, TrainOptions& o) {
       ->group(group);
   app.add_option("--resume_from_checkpoint", o.resume_from_checkpoint,
                  "Go on from the newest valid checkpoint in OUTPUT_DIR: auto (or true) if there is any, must in any "
-                 "case; or from that of a step, or from a folder; never: start anew")
+                 "case; or from that of a step, or from a folder; never (or false): start anew")
+      ->transform(CLI::Transformer({{"true", "auto"}, {"True", "auto"}, {"false", "never"}, {"False", "never"}}))
       ->check(filled("auto, must, never, a step or a folder"))
       ->group(group);
   app.add_option("--allow_change", o.allow_change,

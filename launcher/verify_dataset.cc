@@ -7,9 +7,9 @@
 #include "data/dataset_manifest.h"
 #include "data/error.h"
 #include "data/shard_file.h"
+#include "launcher/cli/printable_text.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
-#include "launcher/job/log.h"
 
 namespace lockstep {
 

@@ -116,10 +116,11 @@ std::optional<std::string> problem_with_size(const fs::path& folder, const FileR
   return std::nullopt;
 }
 
-std::optional<std::string> problem_with(const fs::path& folder, const FileReceipt& file) {
+std::optional<std::string> problem_with(const fs::path& folder, const FileReceipt& file,
+                                        const std::function<void()>& on_progress) {
   if (auto problem = problem_with_size(folder, file)) return problem;
   try {
-    const std::string found = data::sha256_of_file(folder / file.name);
+    const std::string found = data::sha256_of_file(folder / file.name, on_progress);
     if (found == file.sha256) return std::nullopt;
     return file.name + ": its sha256 is " + found + ", the manifest says " + file.sha256;
   } catch (const data::DataError& error) {

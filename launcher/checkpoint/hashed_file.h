@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,8 +64,10 @@ FileReceipt write_hashed(const std::filesystem::path& path, std::string_view byt
 /// The receipt of a file that is there. Throws DataError if it cannot be read.
 FileReceipt receipt_of(const std::filesystem::path& path);
 
-/// What is wrong with `folder`'s file of that receipt; nothing if it has its size and its hash.
-std::optional<std::string> problem_with(const std::filesystem::path& folder, const FileReceipt& file);
+/// What is wrong with `folder`'s file of that receipt; nothing if it has its size and its hash. `on_progress`, if
+/// given, is called after every MiB.
+std::optional<std::string> problem_with(const std::filesystem::path& folder, const FileReceipt& file,
+                                        const std::function<void()>& on_progress = {});
 /// The same without reading it: whether it is there, with its size.
 std::optional<std::string> problem_with_size(const std::filesystem::path& folder, const FileReceipt& file);
 

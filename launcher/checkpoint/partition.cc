@@ -13,6 +13,13 @@ int64_t TensorShape::size() const {
   return elements;
 }
 
+int64_t size_of(const std::vector<TensorShape>& tensors) {
+  int64_t elements = 0;
+  for (const TensorShape& tensor : tensors)
+    elements += tensor.size();
+  return elements;
+}
+
 ElementRange range_of_rank(int64_t size, int rank, int world_size) {
   return {size * rank / world_size, size * (rank + 1) / world_size};
 }

@@ -21,6 +21,9 @@ struct TensorShape {
   bool operator==(const TensorShape&) const = default;
 };
 
+/// Elements of all of them.
+int64_t size_of(const std::vector<TensorShape>& tensors);
+
 /// Elements [begin, end) of one tensor, counted row by row.
 struct Slice {
   std::string tensor;

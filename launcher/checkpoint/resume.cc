@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
-#include "data/atomic_file.h"
 #include "launcher/checkpoint/checkpoint_error.h"
+#include "launcher/cli/printable_text.h"
 #include "launcher/failpoint.h"
 #include "launcher/job/log.h"
 #include "launcher/replicas.h"
@@ -33,25 +34,26 @@ std::vector<fs::path> candidates(Job& job, const ResumeWish& wish, const fs::pat
 }
 
 /// This rank's share of the files: the ranks together read each once.
-std::string problem_in_share(const StoredCheckpoint& checkpoint, int rank, int world_size) {
+std::string problem_in_share(Job& job, const StoredCheckpoint& checkpoint) {
   if (!checkpoint.manifest) return checkpoint.problem;
+  const auto rank = static_cast<size_t>(job.rank()), world_size = static_cast<size_t>(job.world_size());
   StoredCheckpoint share = checkpoint;
   const auto keep_share = [&](auto& files) {
     auto kept = files;
     kept.clear();
-    for (size_t i = static_cast<size_t>(rank); i < files.size(); i += static_cast<size_t>(world_size))
+    for (size_t i = rank; i < files.size(); i += world_size)
       kept.push_back(files[i]);
     files = kept;
   };
   keep_share(share.manifest->shards);
   keep_share(share.manifest->files);
-  return problem_with(share, true).value_or("");
+  return problem_with(share, true, [&] { job.activity().progress(); }).value_or("");
 }
 
 /// Collective. "" if every rank finds its share in order.
 std::string problem_in_common(Job& job, const StoredCheckpoint& checkpoint) {
   std::string first;
-  for (const std::string& problem : job.control().gather(problem_in_share(checkpoint, job.rank(), job.world_size())))
+  for (const std::string& problem : job.control().gather(problem_in_share(job, checkpoint)))
     if (first.empty()) first = problem;
   return job.control().broadcast(first, 0);
 }
@@ -81,8 +83,8 @@ void require_it_exists(Job& job, const fs::path& wanted, const fs::path& run_fol
 }  // namespace
 
 ResumeWish resume_wish(const std::string& words, const fs::path& run_folder) {
-  if (words == "never" || words == "false" || words == "False") return {Kind::kNever, {}};
-  if (words == "auto" || words == "true" || words == "True") return {Kind::kNewest, {}};
+  if (words == "never") return {Kind::kNever, {}};
+  if (words == "auto") return {Kind::kNewest, {}};
   if (words == "must") return {Kind::kNewestOrError, {}};
   const bool is_step = !words.empty() && words.size() < 19 &&
                        std::all_of(words.begin(), words.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
@@ -92,15 +94,17 @@ ResumeWish resume_wish(const std::string& words, const fs::path& run_folder) {
   return {Kind::kThis, is_own ? run_folder / words : fs::path(words)};
 }
 
-std::optional<StoredCheckpoint> choose_checkpoint(Job& job, const ResumeWish& wish, const fs::path& run_folder) {
+ResumePoint choose_checkpoint(Job& job, const ResumeWish& wish, const fs::path& run_folder) {
   if (wish.kind == Kind::kThis) require_it_exists(job, wish.folder, run_folder);
   const std::vector<fs::path> folders = candidates(job, wish, run_folder);
   std::string problems;
+  std::vector<fs::path> damaged;
   for (const fs::path& folder : folders) {
     StoredCheckpoint checkpoint = read_checkpoint(folder);
     failpoint("verifying");
     const std::string problem = problem_in_common(job, checkpoint);
-    if (problem.empty()) return checkpoint;
+    if (problem.empty()) return {std::move(checkpoint), std::move(damaged)};
+    damaged.push_back(folder);
     const std::string words = folder.string() + " is damaged: " + printable_text(problem);
     if (job.is_main()) log_warning(words + (wish.kind == Kind::kThis ? "" : "; left as it is"));
     problems += "\n  " + words;
@@ -111,7 +115,7 @@ std::optional<StoredCheckpoint> choose_checkpoint(Job& job, const ResumeWish& wi
                   "another --output_dir");
   if (wish.kind == Kind::kNewestOrError)
     fail_together(run_folder.string() + " holds no checkpoint, and --resume_from_checkpoint must was given");
-  return std::nullopt;
+  return {};
 }
 
 FlatState load_state(Job& job, const StoredCheckpoint& checkpoint, const std::vector<TensorShape>& tensors) {
@@ -119,14 +123,10 @@ FlatState load_state(Job& job, const StoredCheckpoint& checkpoint, const std::ve
   job.together([&] {
     if (checkpoint.manifest->tensors != tensors)
       throw SettingsError(checkpoint.folder.string() + " is of a model with other tensors than --model_name_or_path");
-    int64_t elements = 0;
-    for (const TensorShape& tensor : tensors)
-      elements += tensor.size();
-    state.resize(elements);
+    state.resize(size_of(tensors));
     for (const ShardEntry& shard : checkpoint.manifest->shards) {
-      read_shard(checkpoint.folder, shard, tensors, state);
+      read_shard(checkpoint.folder, shard, tensors, state, [&] { job.activity().progress(); });
       failpoint("shard-read");
-      job.activity().progress();
     }
   });
   for (const auto* values : {&state.parameters, &state.m, &state.v})

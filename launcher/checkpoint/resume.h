@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "launcher/checkpoint/shard.h"
 #include "launcher/checkpoint/store.h"
@@ -20,14 +21,19 @@ struct ResumeWish {
   Kind kind = Kind::kNever;
   std::filesystem::path folder;  // of kThis
 };
-/// `words`: never, auto, true, must, a step of a checkpoint in `run_folder`, or a checkpoint's folder.
+/// `words`: never, auto, must, a step of a checkpoint in `run_folder`, or a checkpoint's folder.
 ResumeWish resume_wish(const std::string& words, const std::filesystem::path& run_folder);
 
-/// Collective. The checkpoint to go on from, every byte of it verified, each rank a part of the files; nothing if the
-/// wish allows to start anew. Rank 0 names those that are damaged, which stay as they are. Throws AgreedFailure with
-/// kCheckpoint if there are checkpoints and none is valid, or not the one that is wanted.
-std::optional<StoredCheckpoint> choose_checkpoint(Job& job, const ResumeWish& wish,
-                                                  const std::filesystem::path& run_folder);
+/// Where a training goes on.
+struct ResumePoint {
+  std::optional<StoredCheckpoint> checkpoint;  // every byte of it verified; nothing: the training starts anew
+  std::vector<std::filesystem::path> damaged;  // newer checkpoints, which stay as they are
+};
+
+/// Collective. The checkpoint to go on from, verified by each rank a part of the files; nothing if the wish allows to
+/// start anew. Rank 0 names those that are damaged. Throws AgreedFailure with kCheckpoint if there are checkpoints and
+/// none is valid, or not the one that is wanted.
+ResumePoint choose_checkpoint(Job& job, const ResumeWish& wish, const std::filesystem::path& run_folder);
 
 /// Collective. The whole state of a checkpoint on every rank. Throws AgreedFailure if a file cannot be read, or
 /// `tensors`, the model's, are others than the checkpoint's.

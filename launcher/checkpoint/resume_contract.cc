@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <optional>
 #include <set>
+#include <sstream>
 
 #include "launcher/errors.h"
 #include "launcher/format.h"
@@ -49,13 +50,13 @@ const std::set<std::string> kRefused = {
     "data_set_sha256", "global_batch", "max_train_samples", "metric_for_best_model", "seed",
     "train_examples",  "train_split",  "vocabulary_sha256"};
 
-const char* words_on(Verdict verdict) {
+const char* words_on(ChangeVerdict verdict) {
   switch (verdict) {
-    case Verdict::kHarmless:
+    case ChangeVerdict::kHarmless:
       return "harmless";
-    case Verdict::kNeedsPermission:
+    case ChangeVerdict::kNeedsPermission:
       return "another training";
-    case Verdict::kRefused:
+    case ChangeVerdict::kRefused:
       return "refused";
   }
   return "";
@@ -83,11 +84,20 @@ bool are_equal(const std::string& a, const std::string& b) {
   return !a.empty() && !b.empty() && *end_a == '\0' && *end_b == '\0' && number_a == number_b;
 }
 
+/// Names separated by commas; blanks around them do not count.
+std::set<std::string> names_in(const std::string& list) {
+  std::set<std::string> names;
+  std::istringstream rest(list);
+  for (std::string name; std::getline(rest >> std::ws, name, ',');)
+    names.insert(name.substr(0, name.find_last_not_of(' ') + 1));
+  return names;
+}
+
 }  // namespace
 
-Verdict verdict_on(const std::string& key) {
-  if (kHarmless.contains(key)) return Verdict::kHarmless;
-  return kRefused.contains(key) ? Verdict::kRefused : Verdict::kNeedsPermission;
+ChangeVerdict verdict_on_change(const std::string& key) {
+  if (kHarmless.contains(key)) return ChangeVerdict::kHarmless;
+  return kRefused.contains(key) ? ChangeVerdict::kRefused : ChangeVerdict::kNeedsPermission;
 }
 
 std::vector<std::string> judged_keys() {
@@ -105,7 +115,7 @@ std::vector<Change> changes_between(const RunFacts& saved, const RunFacts& now) 
   for (const std::string& key : keys) {
     const std::string before = value_or_none(saved, key), after = value_or_none(now, key);
     // A fact that nobody noted then cannot be judged now.
-    const Verdict verdict = saved.contains(key) ? verdict_on(key) : Verdict::kHarmless;
+    const ChangeVerdict verdict = saved.contains(key) ? verdict_on_change(key) : ChangeVerdict::kHarmless;
     if (!are_equal(before, after)) changes.push_back({key, before, after, verdict});
   }
   return changes;
@@ -120,18 +130,21 @@ std::string diff_text(const std::vector<Change>& changes) {
 }
 
 void require_allowed(const std::vector<Change>& changes, const std::string& allowed) {
-  std::string refused, missing;
+  const std::set<std::string> permitted = names_in(allowed);
+  std::string refused, needed;
+  bool is_missing = false;
   for (const Change& change : changes) {
-    if (change.verdict == Verdict::kRefused) refused += " " + change.key;
-    const bool is_allowed = ("," + allowed + ",").find("," + change.key + ",") != std::string::npos;
-    if (change.verdict == Verdict::kNeedsPermission) missing += is_allowed ? "" : "," + change.key;
+    if (change.verdict == ChangeVerdict::kRefused) refused += " " + change.key;
+    if (change.verdict != ChangeVerdict::kNeedsPermission) continue;
+    needed += (needed.empty() ? "" : ",") + change.key;
+    is_missing = is_missing || !permitted.contains(change.key);
   }
   if (!refused.empty())
     throw SettingsError("the checkpoint is of another run:" + diff_text(changes) + "\nWith other values of" + refused +
                         " its place in the epoch has no meaning: give the old ones, or start anew in another folder");
-  if (!missing.empty())
+  if (is_missing)
     throw SettingsError("the run that goes on differs from the saved one:" + diff_text(changes) +
-                        "\nIf that is meant, add --allow_change " + missing.substr(1));
+                        "\nIf that is meant, give --allow_change " + needed);
 }
 
 }  // namespace lockstep

@@ -8,7 +8,7 @@
 namespace lockstep {
 
 /// What a difference between the saved run and the one that goes on means.
-enum class Verdict {
+enum class ChangeVerdict {
   kHarmless,         // the training stays what it was, but perhaps for the last bits
   kNeedsPermission,  // another training from here on: by --allow_change
   kRefused           // the saved place would mean something else
@@ -18,11 +18,11 @@ struct Change {
   std::string key;
   std::string saved;  // "" if the run did not know the key
   std::string now;
-  Verdict verdict = Verdict::kHarmless;
+  ChangeVerdict verdict = ChangeVerdict::kHarmless;
 };
 
 /// An option of `lockstep train`, or one of the facts that train_inputs.h adds.
-Verdict verdict_on(const std::string& key);
+ChangeVerdict verdict_on_change(const std::string& key);
 /// The keys that do not need permission, harmless and refused ones.
 std::vector<std::string> judged_keys();
 

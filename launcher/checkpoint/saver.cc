@@ -1,5 +1,9 @@
 #include "launcher/checkpoint/saver.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <stdexcept>
@@ -22,18 +26,22 @@ namespace fs = std::filesystem;
 
 namespace {
 
-int64_t size_of(const std::vector<TensorShape>& tensors) {
-  int64_t elements = 0;
-  for (const TensorShape& tensor : tensors)
-    elements += tensor.size();
-  return elements;
+/// Lowers the calling thread's priority. A training's threads wait for each other in every operation, so that whoever
+/// takes one of their cores holds up all of them: it is to take what they leave.
+void stand_back() {
+  constexpr int kSteps = 10;  // of the 19 that there are
+  const auto self = static_cast<id_t>(gettid());
+  setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + kSteps);
 }
 
 /// On a thread of its own, or at once where the system has none left.
 template <typename T>
 std::future<T> in_background(const std::function<T()>& work) {
   try {
-    return std::async(std::launch::async, work);
+    return std::async(std::launch::async, [work] {
+      stand_back();
+      return work();
+    });
   } catch (const std::system_error&) {
     std::promise<T> done;
     done.set_value(work());
@@ -86,13 +94,20 @@ void CheckpointSaver::link_best_model() {
   const fs::path link = unfinished_ / kBestModelName, delivered = facts_.run_folder / "model.safetensors";
   std::error_code error;
   best_from_ = BestFrom::kCheckpointBefore;
-  if (best_.step == place_.kept_step) {
+  if (best_.step == place_.kept_step && fs::last_write_time(best_.path, error) == best_.written && !error) {
     fs::create_hard_link(best_.path, link, error);
     if (!error) return;
   }
   fs::create_hard_link(delivered, link, error);
   best_from_ = error ? BestFrom::kCopy : BestFrom::kRunFolder;
   if (error) fs::copy_file(delivered, link);
+}
+
+void CheckpointSaver::note_best_model(const fs::path& folder, const FileReceipt& receipt) {
+  std::error_code error;
+  best_ = {folder / kBestModelName, place_.kept_step, receipt, {}};
+  best_.written = fs::last_write_time(best_.path, error);
+  if (error) best_ = {};
 }
 
 /// On rank 0's I/O thread: a file of its own, so that whoever writes into the run folder's model leaves the checkpoint
@@ -228,15 +243,19 @@ void CheckpointSaver::publish(const std::vector<FileReceipt>& receipts) {
   failpoint("manifest-written");
   const PublishedCheckpoint published =
       publish_checkpoint(unfinished_, facts_.run_folder, place_.step, facts_.owner, facts_.replaces_others);
-  unfinished_.clear();  // what has that name now, if anything has, is an older checkpoint
-  if (place_.with_best_model) best_ = {published.folder / kBestModelName, place_.kept_step, manifest.files.back()};
+  unfinished_.clear();                           // what has that name now, if anything has, is an older checkpoint
+  std::erase(facts_.damaged, published.folder);  // that one was moved aside
+  if (place_.with_best_model) note_best_model(published.folder, manifest.files.back());
   settle(published);
 }
 
 void CheckpointSaver::remove_surplus() noexcept {
   try {
-    for (const fs::path& folder :
-         surplus(list_checkpoints(facts_.run_folder), facts_.run, facts_.limit, place_.kept_step)) {
+    std::vector<StoredCheckpoint> stored = list_checkpoints(facts_.run_folder);
+    std::erase_if(stored, [&](const StoredCheckpoint& checkpoint) {
+      return std::ranges::find(facts_.damaged, checkpoint.folder) != facts_.damaged.end();
+    });
+    for (const fs::path& folder : surplus(stored, facts_.run, facts_.limit, place_.kept_step)) {
       require_own_folder();
       remove_checkpoint(folder);
     }

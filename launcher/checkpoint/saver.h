@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "launcher/checkpoint/folder_owner.h"
 #include "launcher/checkpoint/shard.h"
@@ -52,6 +53,8 @@ struct CheckpointFacts {
   /// Rank 0's, which must outlive the saver: asked before the folder is changed.
   const FolderOwner* owner = nullptr;
   bool replaces_others = false;  // checkpoints of other runs whose names are needed go
+  /// Found damaged when the run went on, though their sizes are right: neither counted nor removed.
+  std::vector<std::filesystem::path> damaged = {};
 };
 
 /// Writes checkpoints of a run, each rank its part, beside the training: a step waits only for a copy in host memory.
@@ -92,6 +95,7 @@ class CheckpointSaver {
   std::string announce(int64_t step);
   void link_best_model();
   FileReceipt keep_best_model();
+  void note_best_model(const std::filesystem::path& folder, const FileReceipt& receipt);
   void require_own_folder() const;
   Part write_part(const std::vector<Slice>& slices) noexcept;
   void collect();
@@ -113,6 +117,7 @@ class CheckpointSaver {
     std::filesystem::path path;
     int64_t step = -1;  // that it is of
     FileReceipt receipt;
+    std::filesystem::file_time_type written;  // nobody has written into it since
   };
   KeptBest best_;
   enum class BestFrom { kCopy, kRunFolder, kCheckpointBefore };

@@ -99,7 +99,7 @@ FileReceipt write_shard(const std::filesystem::path& path, const FlatState& part
 }
 
 void read_shard(const std::filesystem::path& folder, const ShardEntry& shard, const std::vector<TensorShape>& tensors,
-                FlatState& state) {
+                FlatState& state, const std::function<void()>& on_progress) {
   const std::filesystem::path path = folder / shard.file.name;
   try {
     const auto file = model::SafetensorsFile::open(path);
@@ -111,6 +111,7 @@ void read_shard(const std::filesystem::path& folder, const ShardEntry& shard, co
       copy_tensor(file, kKinds[0] + slice.tensor, part(state.parameters));
       copy_tensor(file, kKinds[1] + slice.tensor, part(state.m));
       copy_tensor(file, kKinds[2] + slice.tensor, part(state.v));
+      if (on_progress) on_progress();
     }
   } catch (const model::ModelFileError& error) {
     throw CheckpointError(error.what());

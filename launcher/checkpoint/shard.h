@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,8 +26,9 @@ std::string shard_name(int rank, int world_size);
 FileReceipt write_shard(const std::filesystem::path& path, const FlatState& part, const std::vector<Slice>& slices,
                         WrittenBytes* written = nullptr);
 
-/// Copies a shard into its place in the whole state, which has its size already. Throws CheckpointError.
+/// Copies a shard into its place in the whole state, which has its size already. `on_progress`, if given, is called
+/// after every slice. Throws CheckpointError.
 void read_shard(const std::filesystem::path& folder, const ShardEntry& shard, const std::vector<TensorShape>& tensors,
-                FlatState& state);
+                FlatState& state, const std::function<void()>& on_progress = {});
 
 }  // namespace lockstep

@@ -176,13 +176,15 @@ std::vector<StoredCheckpoint> checkpoints_at(const fs::path& folder) {
   return list_checkpoints(folder);
 }
 
-std::optional<std::string> problem_with(const StoredCheckpoint& checkpoint, bool hashes) {
+std::optional<std::string> problem_with(const StoredCheckpoint& checkpoint, bool hashes,
+                                        const std::function<void()>& on_progress) {
   if (!checkpoint.manifest) return checkpoint.problem;
   std::vector<FileReceipt> files = checkpoint.manifest->files;
   for (const ShardEntry& shard : checkpoint.manifest->shards)
     files.push_back(shard.file);
   for (const FileReceipt& file : files)
-    if (auto problem = hashes ? problem_with(checkpoint.folder, file) : problem_with_size(checkpoint.folder, file))
+    if (auto problem =
+            hashes ? problem_with(checkpoint.folder, file, on_progress) : problem_with_size(checkpoint.folder, file))
       return problem;
   return std::nullopt;
 }

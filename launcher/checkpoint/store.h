@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,8 +37,9 @@ std::vector<StoredCheckpoint> list_checkpoints(const std::filesystem::path& run_
 std::vector<StoredCheckpoint> checkpoints_at(const std::filesystem::path& folder);
 
 /// What is wrong with a checkpoint, first its manifest and then each file; nothing if it is valid. With `hashes`, every
-/// byte is read; without, only sizes are looked at.
-std::optional<std::string> problem_with(const StoredCheckpoint& checkpoint, bool hashes);
+/// byte is read, and `on_progress`, if given, called after every MiB; without, only sizes are looked at.
+std::optional<std::string> problem_with(const StoredCheckpoint& checkpoint, bool hashes,
+                                        const std::function<void()>& on_progress = {});
 
 /// A new, empty folder in which a checkpoint grows. Throws std::system_error.
 std::filesystem::path make_unfinished(const std::filesystem::path& run_folder, int64_t step);

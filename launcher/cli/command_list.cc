@@ -2,8 +2,11 @@
 
 #include <cstdlib>
 #include <string>
+#include <vector>
 
+#include "data/spelling.h"
 #include "launcher/errors.h"
+#include "launcher/format.h"
 
 namespace lockstep {
 
@@ -11,6 +14,29 @@ const CommandFacts* find_command(std::string_view name) {
   for (const CommandFacts& command : kCommandList)
     if (name == command.name) return &command;
   return nullptr;
+}
+
+std::string overview() {
+  std::string text =
+      "lockstep - distributed fine-tuning of DistilBERT text classifiers\n\nUsage: lockstep COMMAND "
+      "[OPTIONS]\n\nCommands:\n";
+  for (const CommandFacts& command : kCommandList)
+    text += formatted("  %-10s%s\n", command.name, command.purpose);
+  return text + R"(
+lockstep COMMAND --help explains a command's options and shows examples.
+lockstep --version tells what this is built from.
+
+Typical order: prepare, launch -- train ..., evaluate, predict.
+)";
+}
+
+void refuse_name(const std::string& name) {
+  std::vector<std::string> names;
+  for (const CommandFacts& command : kCommandList)
+    names.emplace_back(command.name);
+  const std::string nearest = data::nearest(name, names);
+  throw UsageError("no such command: " + name + (nearest.empty() ? "" : "; did you mean " + nearest + "?") +
+                   "\nSee lockstep --help.");
 }
 
 namespace {

@@ -1,6 +1,8 @@
-// Apart from the log, so that programs without one can use it.
+#include "launcher/cli/printable_text.h"
+
+#include <string_view>
+
 #include "data/utf8.h"
-#include "launcher/job/log.h"
 
 namespace lockstep {
 

@@ -3,26 +3,15 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 
 #include "dist/activity.h"
-#include "dist/agreement.h"
 #include "dist/communicator.h"
 #include "dist/mpi_environment.h"
 #include "dist/watch.h"
+#include "launcher/job/agreed_failure.h"
 
 namespace lockstep {
-
-/// One rank failed where all meet; every rank throws this with the same content, so that the job leaves together.
-class AgreedFailure : public std::runtime_error {
- public:
-  explicit AgreedFailure(dist::Failure failure) : std::runtime_error(failure.message), failure_(std::move(failure)) {}
-  const dist::Failure& failure() const { return failure_; }
-
- private:
-  dist::Failure failure_;
-};
 
 /// This process's place among the ranks, and its lines to the others.
 class Job {

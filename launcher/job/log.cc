@@ -1,4 +1,5 @@
 #include "launcher/job/log.h"
+#include "launcher/cli/printable_text.h"
 
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -95,11 +96,6 @@ void tell_launch_of_an_abort(int exit_code) {
   if (std::getenv(kMarksVariable) == nullptr) return;
   std::fputs((kAborting + std::to_string(exit_code) + kAborting).c_str(), stderr);
   std::fflush(stderr);
-}
-
-void flush_output() {
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
-    throw std::system_error(errno != 0 ? errno : EIO, std::generic_category(), "cannot write standard output");
 }
 
 }  // namespace lockstep

@@ -26,14 +26,4 @@ void tell_launch_that_ranks_are_ready();
 /// For a rank that is about to end the whole job by force.
 void tell_launch_of_an_abort(int exit_code);
 
-/// Sends what was printed on standard output. Throws std::system_error if any of it was lost: a full disk, a closed
-/// descriptor.
-void flush_output();
-
-/// `text` as one line, with control characters (also C1), changes of the writing direction and what is not UTF-8 shown
-/// as visible escapes, so that foreign text cannot drive the terminal. For parts of a message.
-std::string printable_text(const std::string& text);
-/// The same with line ends kept: what everything of this file that prints does with the whole message.
-std::string printable_lines(const std::string& text);
-
 }  // namespace lockstep

@@ -5,8 +5,8 @@
 #include <csignal>
 #include <cstdio>
 
+#include "launcher/cli/printable_text.h"
 #include "launcher/exit_codes.h"
-#include "launcher/job/log.h"
 #include "launcher/launch/launch_options.h"
 #include "launcher/launch/launch_plan.h"
 #include "launcher/launch/machine_facts.h"
@@ -38,7 +38,7 @@ int launch_command(const std::vector<std::string>& arguments) {
     std::printf("%s\n", shell_line(plan).c_str());
     return kDone;
   }
-  const Verdict verdict = verdict_on(supervise(plan), options.hosts, has_address);
+  const JobVerdict verdict = verdict_on_job(supervise(plan), options.hosts, has_address);
   std::fputs(printable_lines(verdict.words).c_str(), stderr);
   return verdict.exit_code;
 }

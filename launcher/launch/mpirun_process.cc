@@ -15,8 +15,6 @@
 #include <fstream>
 #include <system_error>
 
-#include "launcher/errors.h"
-
 namespace lockstep {
 
 namespace {

@@ -14,7 +14,7 @@ namespace lockstep {
 /// (and then standard output too, if it is a terminal).
 class MpirunProcess {
  public:
-  /// Throws NotStartedError, std::system_error.
+  /// Throws std::system_error.
   explicit MpirunProcess(const LaunchPlan& plan);
   /// Kills it if it is still there.
   ~MpirunProcess();

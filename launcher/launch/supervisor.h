@@ -16,7 +16,7 @@ struct JobEnd {
 /// Runs the job to its end and passes its standard error on. SIGINT asks the ranks to stop after their step (SIGUSR1 to
 /// mpirun), a second one ends them (SIGTERM, after a while SIGKILL), as SIGTERM and SIGHUP do. An mpirun that does not
 /// end after a rank has ended the job is killed. These signals and SIGCHLD and SIGWINCH stay blocked in this process.
-/// Throws NotStartedError.
+/// Throws std::system_error.
 JobEnd supervise(const LaunchPlan& plan);
 
 }  // namespace lockstep

@@ -77,8 +77,8 @@ std::string error_line(const std::string& message) {
   return "error: " + message + "\n";
 }
 
-Verdict verdict_on_failure(const JobEnd& end, int exit_code, const std::vector<Host>& hosts,
-                           const std::function<bool(const std::string&)>& is_known) {
+JobVerdict verdict_on_failure(const JobEnd& end, int exit_code, const std::vector<Host>& hosts,
+                              const std::function<bool(const std::string&)>& is_known) {
   const JobOutput& output = end.output;
   if (!output.first_error().empty()) return {exit_code, output.error_is_last() ? "" : output.first_error()};
   if (const std::string why = why_not_started(output.printed() + output.epitaph(), hosts, is_known); !why.empty())
@@ -91,8 +91,8 @@ Verdict verdict_on_failure(const JobEnd& end, int exit_code, const std::vector<H
 
 }  // namespace
 
-Verdict verdict_on(const JobEnd& end, const std::vector<Host>& hosts,
-                   const std::function<bool(const std::string&)>& is_known) {
+JobVerdict verdict_on_job(const JobEnd& end, const std::vector<Host>& hosts,
+                          const std::function<bool(const std::string&)>& is_known) {
   if (end.status == 0) return {};
   if (end.stopped_at_once != 0)
     return {128 + end.stopped_at_once,

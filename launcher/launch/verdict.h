@@ -10,13 +10,13 @@
 namespace lockstep {
 
 /// What launch has to say at the end, and its exit code.
-struct Verdict {
+struct JobVerdict {
   int exit_code = 0;
   std::string words;  // whole lines; "" if the ranks have said all
 };
 
 /// `is_known(name)`: whether a host's name has an address here.
-Verdict verdict_on(const JobEnd& end, const std::vector<Host>& hosts,
-                   const std::function<bool(const std::string&)>& is_known);
+JobVerdict verdict_on_job(const JobEnd& end, const std::vector<Host>& hosts,
+                          const std::function<bool(const std::string&)>& is_known);
 
 }  // namespace lockstep

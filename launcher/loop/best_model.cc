@@ -15,11 +15,20 @@ bool BestModel::observe(const EvalResult& result, int64_t step, double epoch) {
   const double value = result.value_of(metric_);
   const bool enough = is_better(value, state_.value, threshold_);
   state_.evaluations_without_gain = enough ? 0 : state_.evaluations_without_gain + 1;
+  if (!is_better(state_.lost_value, value, 0)) state_.lost_step = -1;
   if (!is_better(value, state_.value, 0)) return false;
   state_.value = value;
   state_.step = step;
   state_.epoch = epoch;
   return true;
+}
+
+void BestModel::lose(int64_t step, const State& before) {
+  const State lost = state_;
+  state_ = before;
+  state_.evaluations_without_gain = lost.evaluations_without_gain;
+  state_.lost_step = step;
+  state_.lost_value = lost.value;
 }
 
 }  // namespace lockstep

@@ -20,6 +20,7 @@ nlohmann::json exact_json(const Throughput& speed) {
   return {speed.samples, speed.tokens, speed.flops, speed.utilization, speed.exposed};
 }
 
+/// Keys as in checkpoints that are there already.
 nlohmann::json exact_json(const TrainRecord& r) {
   nlohmann::json json = {{"step", r.step},
                          {"epoch", r.epoch},
@@ -27,9 +28,9 @@ nlohmann::json exact_json(const TrainRecord& r) {
                          {"grad_norm", r.grad_norm},
                          {"learning_rate", r.learning_rate},
                          {"per_second", exact_json(r.per_second)}};
-  if (r.exposed_communication) json["exposed_communication"] = *r.exposed_communication;
+  if (r.exposed_seconds) json["exposed_communication"] = *r.exposed_seconds;
   if (r.rank_seconds.size() > 1) json["rank_seconds"] = r.rank_seconds;
-  if (r.network) json["network"] = *r.network;
+  if (r.network_seconds) json["network"] = *r.network_seconds;
   return json;
 }
 
@@ -78,8 +79,8 @@ Throughput throughput_of(const nlohmann::json& json) {
 TrainRecord train_record_of(const nlohmann::json& json) {
   TrainRecord r{json.at("step"), json.at("epoch"), json.at("loss"), json.at("grad_norm"), json.at("learning_rate")};
   r.per_second = throughput_of(json.at("per_second"));
-  if (json.contains("exposed_communication")) r.exposed_communication = json["exposed_communication"].get<double>();
-  if (json.contains("network")) r.network = json["network"].get<double>();
+  if (json.contains("exposed_communication")) r.exposed_seconds = json["exposed_communication"].get<double>();
+  if (json.contains("network")) r.network_seconds = json["network"].get<double>();
   if (json.contains("rank_seconds")) r.rank_seconds = json["rank_seconds"].get<std::vector<double>>();
   return r;
 }
@@ -138,6 +139,10 @@ void RunHistory::append(const nlohmann::json& exact, const nlohmann::json& recor
   }
 }
 
+void RunHistory::catch_up() {
+  if (is_behind_) write_all();
+}
+
 void RunHistory::write_all() {
   if (owner_ != nullptr) owner_->require();
   std::string lines;
@@ -169,9 +174,9 @@ void RunHistory::add(const TrainRecord& record) {
                          {"learning_rate", record.learning_rate},
                          {"epoch", rounded(record.epoch, 4)},
                          {"step", record.step}};
-  add_speed(json, "", record.per_second, record.exposed_communication.has_value());
-  if (record.exposed_communication) json["exposed_communication_s"] = rounded(*record.exposed_communication, 6);
-  if (record.network) json["network_s"] = rounded(*record.network, 6);
+  add_speed(json, "", record.per_second, record.exposed_seconds.has_value());
+  if (record.exposed_seconds) json["exposed_communication_s"] = rounded(*record.exposed_seconds, 6);
+  if (record.network_seconds) json["network_s"] = rounded(*record.network_seconds, 6);
   if (record.rank_seconds.size() > 1)
     for (const double seconds : record.rank_seconds)
       json["rank_seconds"].push_back(rounded(seconds, 6));

@@ -34,10 +34,10 @@ struct TrainRecord {
   double loss = 0;  // mean over the examples since the record before
   double grad_norm = 0;
   double learning_rate = 0;
-  Throughput per_second = {};                        // mean since the record before
-  std::optional<double> exposed_communication = {};  // seconds a step, mean since the record before; none with one rank
-  std::vector<double> rank_seconds = {};             // a step, every rank's own, likewise
-  std::optional<double> network = {};                // of exposed_communication: what no other rank was waited for
+  Throughput per_second = {};                  // mean since the record before
+  std::optional<double> exposed_seconds = {};  // seconds a step, mean since the record before; none with one rank
+  std::vector<double> rank_seconds = {};       // a step, every rank's own, likewise
+  std::optional<double> network_seconds = {};  // of exposed_seconds: what no other rank was waited for
 };
 
 /// The training steps of one epoch.
@@ -74,6 +74,8 @@ class RunHistory {
   /// Starts over with records(): metrics.jsonl then holds these and no others. Throws DataError for what is not JSON,
   /// nlohmann::json::exception and std::invalid_argument for other than its own lines.
   void restore(std::string_view records);
+  /// Writes what metrics.jsonl lacks, if anything; for the end of a run. Throws std::system_error if that fails again.
+  void catch_up();
   const nlohmann::json& log() const { return log_; }  // as HF's trainer_state.json "log_history"
 
  private:

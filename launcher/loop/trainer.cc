@@ -11,11 +11,13 @@
 #include "data/distinct_ids.h"
 #include "data/sampler.h"
 #include "launcher/batch_view.h"
+#include "launcher/errors.h"
 #include "launcher/failpoint.h"
 #include "launcher/format.h"
 #include "launcher/job/log.h"
 #include "launcher/loop/advice.h"
 #include "launcher/replicas.h"
+#include "model/compute.h"
 
 namespace lockstep {
 
@@ -94,21 +96,29 @@ TrainSummary Trainer::run(const ModelPublisher& publish, const StepObserver& aft
     evaluate(publish);
     if (stopping_) save_if_due(false);  // the checkpoint that it goes on from may be in another folder
   }
-  while (goes_on()) {
-    const auto order = data::epoch_order(data_.train_examples, options_.seed, step_ / plan_.steps_per_epoch);
-    auto begin = static_cast<size_t>(step_ % plan_.steps_per_epoch * plan_.global_batch);
-    for (; begin < order.size() && goes_on(); begin += plan_.global_batch) {
-      const size_t size = std::min<size_t>(plan_.global_batch, order.size() - begin);
-      const StepStats stats = train_step(std::span(order).subspan(begin, size));
-      observe(stats);
-      if (after_step) after_step(stats);
-      const bool ends_epoch = begin + size == order.size();
-      if (ends_epoch) close_epoch();
-      if (ends_epoch) failpoint("epoch-end");
-      if (!stopping_ && evaluation_is_due(ends_epoch)) evaluate(publish);
-      save_if_due(ends_epoch);
-    }
+  while (goes_on())
+    train_epoch(publish, after_step);
+  return finish(publish);
+}
+
+/// The rest of an epoch, or what of it is trained before the training ends.
+void Trainer::train_epoch(const ModelPublisher& publish, const StepObserver& after_step) {
+  const auto order = data::epoch_order(data_.train_examples, options_.seed, step_ / plan_.steps_per_epoch);
+  auto begin = static_cast<size_t>(step_ % plan_.steps_per_epoch * plan_.global_batch);
+  for (; begin < order.size() && goes_on(); begin += plan_.global_batch) {
+    const size_t size = std::min<size_t>(plan_.global_batch, order.size() - begin);
+    const StepStats stats = train_step(std::span(order).subspan(begin, size));
+    observe(stats);
+    if (after_step) after_step(stats);
+    const bool ends_epoch = begin + size == order.size();
+    if (ends_epoch) close_epoch();
+    if (ends_epoch) failpoint("epoch-end");
+    if (!stopping_ && evaluation_is_due(ends_epoch)) evaluate(publish);
+    save_if_due(ends_epoch);
   }
+}
+
+TrainSummary Trainer::finish(const ModelPublisher& publish) {
   if (since_log_.examples > 0) log_last_step();
   const bool is_cut = stopping_ && (step_ < plan_.total_steps || evaluation_is_due(true));
   const bool keeps_best = options_.load_best_model_at_end && best_.any();
@@ -127,41 +137,56 @@ StepStats Trainer::train_step(std::span<const int64_t> global_batch) {
   job_.activity().begin_step(step_ + 1);
   const Trace::Span whole(trace_, "step " + std::to_string(step_ + 1));
   announce(global_batch);
-  StepStats stats;
-  stats.examples = static_cast<int64_t>(global_batch.size());
-  stats.learning_rate = plan_.schedule.at(step_);
   const std::vector<double> work = work_of(global_batch);
-  stats.flops = 3 * std::accumulate(work.begin(), work.end(), 0.0);  // backward is two products for forward's one
-  for (const int64_t example : global_batch)
-    stats.tokens += length_of(example);
+  StepStats stats = planned(global_batch, work);
   const auto share = data::share_of_rank(global_batch, work, job_.rank(), job_.world_size());
   const double local_loss = forward_backward(share, 1.0 / static_cast<double>(stats.examples));
   const std::chrono::duration<double> own_time = std::chrono::steady_clock::now() - began;
   finish_reductions();
-  std::vector<double> sums = {local_loss, asked_to_stop() ? 1.0 : 0.0, saver_ != nullptr ? saver_->vote() : 0.0,
-                              job_.is_main() ? gradient_norm() : 0.0};
-  const auto own = static_cast<std::ptrdiff_t>(sums.size());  // from here on one of each rank, and then another
-  const std::ptrdiff_t exposed = own + job_.world_size();
-  sums.resize(static_cast<size_t>(exposed + job_.world_size()));
-  sums[own + job_.rank()] = own_time.count();
-  sums[exposed + job_.rank()] = sync_.exposed_seconds();
-  sums = job_.control().sum(std::move(sums));
-  take_times({sums.begin() + own, sums.begin() + exposed}, {sums.begin() + exposed, sums.end()}, stats);
-  stats.loss = sums[0] / static_cast<double>(stats.examples);
-  stopping_ = sums[1] > 0;
-  stats.grad_norm = sums[3];
-  {
-    enter("optimizer");
-    failpoint("optimizer");
-    const Trace::Span span(trace_, "optimizer");
-    if (std::isfinite(stats.loss)) optimizer_.step(stats.learning_rate, stats.grad_norm);
-  }
+  const double votes = add_up(local_loss, own_time.count(), stats);
+  update(stats);
   if (!std::isfinite(stats.loss) || !std::isfinite(stats.grad_norm)) refuse_step(stats, share);
   stats.step = ++step_;
   failpoint("step-done");
   job_.activity().end_step();
-  if (saver_ != nullptr) saver_->hear(sums[2]);
+  if (saver_ != nullptr) saver_->hear(votes);
   return stats;
+}
+
+StepStats Trainer::planned(std::span<const int64_t> global_batch, const std::vector<double>& work) const {
+  StepStats stats;
+  stats.examples = static_cast<int64_t>(global_batch.size());
+  stats.learning_rate = plan_.schedule.at(step_);
+  stats.flops = 3 * std::accumulate(work.begin(), work.end(), 0.0);  // backward is two products for forward's one
+  for (const int64_t example : global_batch)
+    stats.tokens += length_of(example);
+  return stats;
+}
+
+double Trainer::add_up(double local_loss, double own_seconds, StepStats& stats) {
+  enum : size_t { kLoss, kStop, kVotes, kNorm, kTimes };  // the times: own ones of each rank, then exposed ones
+  const auto ranks = static_cast<size_t>(job_.world_size()), rank = static_cast<size_t>(job_.rank());
+  std::vector<double> sums(kTimes + 2 * ranks);
+  sums[kLoss] = local_loss;
+  sums[kStop] = asked_to_stop() ? 1 : 0;
+  sums[kVotes] = saver_ != nullptr ? saver_->vote() : 0;
+  sums[kNorm] = job_.is_main() ? gradient_norm() : 0;
+  sums[kTimes + rank] = own_seconds;
+  sums[kTimes + ranks + rank] = sync_.exposed_seconds();
+  sums = job_.control().sum(std::move(sums));
+  const auto exposed = sums.begin() + static_cast<std::ptrdiff_t>(kTimes + ranks);
+  take_times({sums.begin() + kTimes, exposed}, {exposed, sums.end()}, stats);
+  stats.loss = sums[kLoss] / static_cast<double>(stats.examples);
+  stats.grad_norm = sums[kNorm];
+  stopping_ = sums[kStop] > 0;
+  return sums[kVotes];
+}
+
+void Trainer::update(const StepStats& stats) {
+  enter("optimizer");
+  failpoint("optimizer");
+  const Trace::Span span(trace_, "optimizer");
+  if (std::isfinite(stats.loss)) optimizer_.step(stats.learning_rate, stats.grad_norm);
 }
 
 /// Every rank knows the words of every rank's examples, so that only their gradients have to travel.
@@ -244,8 +269,8 @@ void Trainer::log_last_step() {
   TrainRecord record{last_.step, plan_.epoch_at(last_.step), since_log_.loss(), last_.grad_norm, last_.learning_rate};
   record.per_second = per_second(since_log_);
   record.rank_seconds = stragglers_.take_means();
-  if (job_.world_size() > 1) record.exposed_communication = since_log_.exposed_seconds();
-  if (job_.world_size() > 1) record.network = since_log_.network_seconds();
+  if (job_.world_size() > 1) record.exposed_seconds = since_log_.exposed_seconds();
+  if (job_.world_size() > 1) record.network_seconds = since_log_.network_seconds();
   history_.add(record);
   since_log_ = {.began = progress_.seconds()};
 }
@@ -320,10 +345,7 @@ void Trainer::publish_evaluated(const ModelPublisher& publish, bool is_wanted, c
   if (job_.is_main())
     log_warning(formatted("the model of step %lld is not in --output_dir: ", static_cast<long long>(step_)) + problem);
   if (!options_.load_best_model_at_end) return;  // the end of the run tries again
-  lost_best_step_ = step_;
-  BestModel::State kept = before;
-  kept.evaluations_without_gain = best_.state().evaluations_without_gain;
-  best_.restore(kept);
+  best_.lose(step_, before);
 }
 
 void Trainer::give_new_advice() {
@@ -340,34 +362,44 @@ std::vector<std::string> Trainer::advice_to_repeat() const {
   return texts;
 }
 
+EvalCounts Trainer::evaluate_share(int evaluating_ranks, bool& is_cut) {
+  // Ranks that only wait leave their cores to the one that evaluates.
+  if (evaluating_ranks == 1) model::set_compute_threads(threads_.when_others_wait);
+  const auto examples = static_cast<int64_t>(data_.eval_examples.size());
+  Progress progress(style_for(options_, job_), "evaluating", examples, "examples");
+  const Trace::Span span(trace_, "evaluation");
+  EvalCounts counts = evaluate_part(
+      model_, data_.eval, data_.eval_examples,
+      {options_.per_device_eval_batch_size, options_.max_seq_length, job_.rank(), evaluating_ranks}, [&](int64_t done) {
+        failpoint("evaluating");
+        job_.activity().progress();
+        progress.update(std::min(done * evaluating_ranks, examples));
+        return !(is_cut = asked_to_stop());
+      });
+  model::set_compute_threads(threads_.per_rank);
+  return counts;
+}
+
 /// Nothing if it was left because of a request to stop.
 std::optional<EvalResult> Trainer::run_evaluation() {
   const int evaluating_ranks = options_.eval_ranks == "all" ? job_.world_size() : 1;
   EvalCounts counts{0, model::ConfusionMatrix(model_.config().num_labels())};
-  bool is_cut = false;
+  bool is_cut = false, is_without_numbers = false;
   const auto start = std::chrono::steady_clock::now();
   if (job_.rank() < evaluating_ranks) {
-    // Ranks that only wait leave their cores to the one that evaluates.
-    if (evaluating_ranks == 1) model::set_compute_threads(threads_.when_others_wait);
-    const auto examples = static_cast<int64_t>(data_.eval_examples.size());
-    Progress progress(style_for(options_, job_), "evaluating", examples, "examples");
-    const Trace::Span span(trace_, "evaluation");
-    counts =
-        evaluate_part(model_, data_.eval, data_.eval_examples,
-                      {options_.per_device_eval_batch_size, options_.max_seq_length, job_.rank(), evaluating_ranks},
-                      [&](int64_t done) {
-                        failpoint("evaluating");
-                        job_.activity().progress();
-                        progress.update(std::min(done * evaluating_ranks, examples));
-                        return !(is_cut = asked_to_stop());
-                      });
-    model::set_compute_threads(threads_.per_rank);
+    try {
+      counts = evaluate_share(evaluating_ranks, is_cut);
+    } catch (const NumericError&) {
+      is_without_numbers = true;
+    }
   }
   {
     const Trace::Span span(trace_, "wait for the evaluation");
     job_.control().idle_barrier();
   }
-  const std::vector<double> sums = job_.control().sum(std::vector<double>{counts.loss_sum, is_cut ? 1.0 : 0.0});
+  const std::vector<double> sums =
+      job_.control().sum(std::vector<double>{counts.loss_sum, is_cut ? 1.0 : 0.0, is_without_numbers ? 1.0 : 0.0});
+  if (sums[2] > 0) refuse_evaluation();
   if (sums[1] > 0) return std::nullopt;
   counts.loss_sum = sums[0];
   counts.confusion = sum_over_ranks(job_, counts.confusion);

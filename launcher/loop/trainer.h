@@ -24,6 +24,7 @@
 #include "launcher/loop/trace.h"
 #include "launcher/machine.h"
 #include "launcher/run_plan.h"
+#include "launcher/train_options.h"
 #include "model/optimizer.h"
 
 namespace lockstep {
@@ -62,7 +63,6 @@ struct TrainSummary {
   std::vector<std::string> advice;  // given in mid-run, worth repeating at the end with the last numbers
   double exposed_seconds = 0;       // mean over steps; 0 with one rank
   SaveCounts saves;
-  int64_t lost_best_step = -1;  // an evaluation whose model was the best so far, and could not be written
 };
 
 /// Called on every rank after each step.
@@ -84,8 +84,9 @@ class Trainer {
           Job& job, model::DistilBert& model, RunHistory& history);
 
   /// Goes on where a checkpoint of the same plan is, rather than at the start; `history`: its records. The best model
-  /// is forgotten if the checkpoint does not hold it. Every rank, before run().
+  /// is forgotten if the checkpoint does not hold it, or evaluations were on other examples. Every rank, before run().
   void restore(const CheckpointManifest& manifest, const FlatState& state, std::string_view history);
+  bool has_best() const { return best_.any(); }
   /// Writes checkpoints as --save_strategy says, and one when the run ends or is asked to stop. Before run(), which
   /// `saver` must outlive.
   void save_with(CheckpointSaver& saver, const StateDescriber& describe = {});
@@ -96,9 +97,20 @@ class Trainer {
                    const StopQuestion& stop_requested = {});
 
  private:
+  void train_epoch(const ModelPublisher& publish, const StepObserver& after_step);
+  TrainSummary finish(const ModelPublisher& publish);
   StepStats train_step(std::span<const int64_t> global_batch);
+  /// What is known of a step before it is done; `work`: of each example.
+  StepStats planned(std::span<const int64_t> global_batch, const std::vector<double>& work) const;
+  /// Collective. Fills in what all ranks know together, and hears whether one was asked to stop. Returns the sum of the
+  /// saver's votes.
+  double add_up(double local_loss, double own_seconds, StepStats& stats);
+  /// Withheld where the loss is not a number.
+  void update(const StepStats& stats);
   /// Collective. Throws AgreedFailure that names the step, and the ranks and examples that NaN or infinity came from.
   [[noreturn]] void refuse_step(const StepStats& stats, std::span<const int64_t> share);
+  /// Collective. Likewise where the model answers NaN in an evaluation.
+  [[noreturn]] void refuse_evaluation();
   std::vector<int64_t> examples_without_numbers(std::span<const int64_t> share);
   std::string words_on_what_is_left() const;
   /// Of the reduced gradients, which are the same on all ranks.
@@ -126,6 +138,8 @@ class Trainer {
   /// Notes what this rank does from now on, for the case that it hangs.
   void enter(std::string_view phase);
   std::optional<EvalResult> run_evaluation();
+  /// This rank's part. `is_cut` is set if it was left because of a request to stop.
+  EvalCounts evaluate_share(int evaluating_ranks, bool& is_cut);
   bool goes_on() const { return step_ < plan_.total_steps && !best_.should_stop() && !stopping_; }
   bool asked_to_stop() const { return stop_requested_ && stop_requested_(); }
   void give_new_advice();
@@ -134,7 +148,7 @@ class Trainer {
   /// Whether the training was stopped before an evaluation that was due where it goes on now.
   bool evaluation_is_missing() const;
   void save_if_due(bool end_of_epoch);
-  void forget_best();
+  void forget_best(const char* why);
   TrainingPlace place(const Ledger& ledger) const;
   Ledger ledger_of_all_ranks();
   /// Throws AgreedFailure unless the epoch that ends has trained each example exactly once.
@@ -159,8 +173,7 @@ class Trainer {
   int64_t step_ = 0;             // steps done
   int64_t first_step_ = 0;       // steps done when this process began
   int64_t published_step_ = -1;  // of the model that this process published last; rank 0's
-  int64_t lost_best_step_ = -1;
-  Ledger ledger_;  // of this rank, in the present epoch; rank 0's with what a checkpoint brought
+  Ledger ledger_;                // of this rank, in the present epoch; rank 0's with what a checkpoint brought
   CheckpointSaver* saver_ = nullptr;
   StateDescriber describe_;
   StepStats last_;

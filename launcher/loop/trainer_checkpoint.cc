@@ -13,12 +13,12 @@ namespace {
 
 using nlohmann::json;
 
+/// Without what there is not yet.
 json to_json(const BestModel::State& best) {
-  if (best.step < 0) return {{"step", -1}, {"evaluations_without_gain", best.evaluations_without_gain}};
-  return {{"step", best.step},
-          {"value", best.value},
-          {"epoch", best.epoch},
-          {"evaluations_without_gain", best.evaluations_without_gain}};
+  json text = {{"step", best.step}, {"evaluations_without_gain", best.evaluations_without_gain}};
+  if (best.step >= 0) text.update({{"value", best.value}, {"epoch", best.epoch}});
+  if (best.lost_step >= 0) text.update({{"lost_step", best.lost_step}, {"lost_value", best.lost_value}});
+  return text;
 }
 
 bool holds_best_model(const CheckpointManifest& manifest) {
@@ -26,13 +26,28 @@ bool holds_best_model(const CheckpointManifest& manifest) {
                      [](const FileReceipt& file) { return file.name == kBestModelName; });
 }
 
+/// Whether "the best so far" was found on other examples than those that `options` evaluate on.
+bool evaluates_otherwise(const RunFacts& saved, const TrainOptions& options) {
+  const auto differs = [&](const char* key, const std::string& now) {
+    const auto found = saved.find(key);
+    return found != saved.end() && found->second != now;
+  };
+  return differs("eval_split", options.eval_split) ||
+         differs("max_eval_samples", std::to_string(options.max_eval_samples));
+}
+
 BestModel::State best_of(const json& text) {
   BestModel::State best;
   best.step = text.at("step");
   best.evaluations_without_gain = text.at("evaluations_without_gain");
-  if (best.step < 0) return best;
-  best.value = text.at("value");
-  best.epoch = text.at("epoch");
+  if (best.step >= 0) {
+    best.value = text.at("value");
+    best.epoch = text.at("epoch");
+  }
+  if (text.contains("lost_step")) {
+    best.lost_step = text["lost_step"];
+    best.lost_value = text.at("lost_value");
+  }
   return best;
 }
 
@@ -55,10 +70,15 @@ void Trainer::Window::restore(const json& text) {
 }
 
 json Trainer::state() const {
-  return {{"optimizer_steps", optimizer_.steps()}, {"seconds", progress_.seconds()},
-          {"smoothed_loss", smoothed_loss_},       {"since_log", since_log_.to_json()},
-          {"since_epoch", since_epoch_.to_json()}, {"since_evaluation", since_evaluation_.to_json()},
-          {"in_all", in_all_.to_json()},           {"best", lockstep::to_json(best_.state())},
+  return {{"optimizer_steps", optimizer_.steps()},
+          {"seconds", progress_.seconds()},
+          {"last_grad_norm", last_.grad_norm},
+          {"smoothed_loss", smoothed_loss_},
+          {"since_log", since_log_.to_json()},
+          {"since_epoch", since_epoch_.to_json()},
+          {"since_evaluation", since_evaluation_.to_json()},
+          {"in_all", in_all_.to_json()},
+          {"best", lockstep::to_json(best_.state())},
           {"advice_given", advice_given_}};
 }
 
@@ -69,24 +89,29 @@ void Trainer::restore(const CheckpointManifest& manifest, const FlatState& state
   step_ = first_step_ = manifest.step;
   progress_.set_seconds(text.at("seconds"));
   smoothed_loss_ = text.at("smoothed_loss");
+  last_.step = manifest.step;
+  if (text.contains("last_grad_norm")) last_.grad_norm = text["last_grad_norm"];  // not in older checkpoints
+  last_.learning_rate = plan_.schedule.at(manifest.step - 1);
   since_log_.restore(text.at("since_log"));
   if (text.contains("since_epoch")) since_epoch_.restore(text["since_epoch"]);
   since_evaluation_.restore(text.at("since_evaluation"));
   in_all_.restore(text.at("in_all"));
   best_.restore(best_of(text.at("best")));
-  if (options_.load_best_model_at_end && best_.any() && !holds_best_model(manifest)) forget_best();
+  if (evaluates_otherwise(manifest.facts, options_))
+    forget_best("evaluations are on other examples than before");
+  else if (options_.load_best_model_at_end && !holds_best_model(manifest))
+    forget_best("the checkpoint does not hold the best model so far");
   advice_given_ = text.at("advice_given").get<decltype(advice_given_)>();
   history_.restore(history);
   if (job_.is_main()) ledger_ = Ledger::of_text(text.at("ledger").at("count"), text.at("ledger").at("sum"));
 }
 
 /// As in a run that has only now been told to deliver the best one.
-void Trainer::forget_best() {
+void Trainer::forget_best(const char* why) {
+  if (!best_.any()) return;
   if (job_.is_main())
-    log_warning(
-        formatted("the checkpoint does not hold the best model so far, of step %lld: the best one is now that "
-                  "of the evaluations from here on",
-                  static_cast<long long>(best_.step())));
+    log_warning(formatted("%s: the best one, of step %lld so far, is now that of the evaluations from here on", why,
+                          static_cast<long long>(best_.step())));
   BestModel::State none;
   none.evaluations_without_gain = best_.state().evaluations_without_gain;
   best_.restore(none);
@@ -158,8 +183,7 @@ TrainSummary Trainer::summary() const {
           .best = best_,
           .advice = advice_to_repeat(),
           .exposed_seconds = in_all_.exposed_seconds(),
-          .saves = saver_ != nullptr ? saver_->counts() : SaveCounts{},
-          .lost_best_step = lost_best_step_};
+          .saves = saver_ != nullptr ? saver_->counts() : SaveCounts{}};
 }
 
 bool Trainer::evaluation_is_missing() const {

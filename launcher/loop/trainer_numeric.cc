@@ -67,4 +67,13 @@ void Trainer::refuse_step(const StepStats& stats, std::span<const int64_t> share
   throw AgreedFailure(dist::Failure{0, kNumeric, job_.control().broadcast(message + words_on_what_is_left(), 0)});
 }
 
+void Trainer::refuse_evaluation() {
+  if (saver_ != nullptr) saver_->finish();  // what is under way is of a step before
+  const std::string message = formatted(
+      "step %lld: in its evaluation the model answers NaN or infinity, so its training has diverged. A lower "
+      "--learning_rate or a warm-up (--warmup_steps 0.1) usually helps",
+      static_cast<long long>(step_));
+  throw AgreedFailure(dist::Failure{0, kNumeric, job_.control().broadcast(message + words_on_what_is_left(), 0)});
+}
+
 }  // namespace lockstep

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "launcher/cli/printable_text.h"
 #include "launcher/format.h"
-#include "launcher/job/log.h"
 #include "model/parameter_layout.h"
 
 namespace lockstep {

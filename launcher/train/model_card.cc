@@ -1,10 +1,11 @@
+#include "launcher/train/model_card.h"
+
 #include <filesystem>
 
 #include "data/hdf5_version.h"
 #include "dist/mpi_environment.h"
 #include "launcher/format.h"
-#include "launcher/train/run_report.h"
-#include "model/distilbert.h"
+#include "model/compute.h"
 
 namespace lockstep {
 

@@ -7,9 +7,9 @@
 #include <ranges>
 #include <sstream>
 
+#include "launcher/cli/printable_text.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
-#include "launcher/job/log.h"
 
 namespace lockstep {
 

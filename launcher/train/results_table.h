@@ -24,7 +24,7 @@ std::string results_table(const std::string& heading, const std::vector<EvalReco
 /// Rows: labels, columns: predictions. Of more than twenty classes only the ten most frequent confusions.
 std::string confusion_table(const model::ConfusionMatrix& matrix, const std::vector<std::string>& labels);
 
-/// "0.8833 (95 %: 0.8421-0.9149)".
+/// "0.8833 (95 %: 0.8421 to 0.9149)".
 std::string accuracy_with_interval(const model::ConfusionMatrix& matrix);
 
 }  // namespace lockstep

@@ -5,6 +5,7 @@
 #include "data/atomic_file.h"
 #include "launcher/checkpoint/store.h"
 #include "launcher/format.h"
+#include "launcher/train/model_card.h"
 
 namespace lockstep {
 

@@ -30,9 +30,6 @@ nlohmann::json trainer_state_json(const RunReport& report, const RunHistory& his
 /// Contents of all_results.json: final (or best) evaluation and training figures.
 nlohmann::json all_results_json(const RunReport& report, const RunHistory& history, const TrainSummary& summary);
 
-/// The model card, README.md, in the layout of Hugging Face's Trainer.
-std::string model_card(const RunReport& report, const RunHistory& history, const TrainSummary& summary);
-
 /// The evaluation that describes the delivered model: the best one if the run keeps the best, else that of the last
 /// step. Null if there is none.
 const EvalRecord* delivered_evaluation(const RunReport& report, const RunHistory& history, const TrainSummary& summary);

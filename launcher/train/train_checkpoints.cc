@@ -88,13 +88,13 @@ std::vector<TensorShape> tensors_of(const model::ParameterLayout& layout) {
   return tensors;
 }
 
-std::optional<StoredCheckpoint> find_start(Job& job, const TrainInputs& in) {
+ResumePoint find_start(Job& job, const TrainInputs& in) {
   const fs::path folder = in.options.output_dir;
   const ResumeWish wish = resume_wish(in.options.resume_from_checkpoint, folder);
   if (wish.kind != ResumeWish::Kind::kNever || in.options.save_strategy != "no") require_shared_folder(job, folder);
-  std::optional<StoredCheckpoint> start = choose_checkpoint(job, wish, folder);
+  ResumePoint start = choose_checkpoint(job, wish, folder);
   job.together([&] {
-    if (start && job.is_main()) judge(in, job.world_size(), *start);
+    if (start.checkpoint && job.is_main()) judge(in, job.world_size(), *start.checkpoint);
   });
   return start;
 }
@@ -112,16 +112,17 @@ void require_room(Job& job, const TrainInputs& in, const std::optional<StoredChe
 }
 
 CheckpointFacts checkpoint_facts(Job& job, const TrainInputs& in, const model::ParameterLayout& layout,
-                                 const std::optional<StoredCheckpoint>& start, const FolderOwner* owner) {
+                                 const ResumePoint& start, const FolderOwner* owner) {
   CheckpointFacts facts;
   facts.run_folder = in.options.output_dir;
-  facts.run = job.control().broadcast(start ? start->manifest->run : new_identity(), 0);
+  facts.run = job.control().broadcast(start.checkpoint ? start.checkpoint->manifest->run : new_identity(), 0);
   facts.owner = owner;
   if (owner != nullptr) facts.attempt = owner->attempt();
   facts.facts = facts_of(in, job.world_size());
   facts.tensors = tensors_of(layout);
   facts.limit = in.options.save_total_limit;
   facts.replaces_others = in.options.overwrite_output_dir;
+  facts.damaged = start.damaged;
   if (job.is_main()) facts.model_files = model_files(in.config, *in.tokenizer);
   return facts;
 }

@@ -13,7 +13,7 @@ std::vector<TensorShape> tensors_of(const model::ParameterLayout& layout);
 
 /// Collective. The checkpoint that `in.options` ask to go on from, if any, once what has changed since is shown and
 /// judged. Throws AgreedFailure.
-std::optional<StoredCheckpoint> find_start(Job& job, const TrainInputs& in);
+ResumePoint find_start(Job& job, const TrainInputs& in);
 
 /// Collective. Looks before the first step whether --output_dir has room for what the run will write there: warns, or
 /// throws AgreedFailure (kStorage) if not even one checkpoint and the model fit.
@@ -21,7 +21,7 @@ void require_room(Job& job, const TrainInputs& in, const std::optional<StoredChe
 
 /// Collective. What all checkpoints of this run have in common; `start`: the one it goes on from; `owner`: rank 0's.
 CheckpointFacts checkpoint_facts(Job& job, const TrainInputs& in, const model::ParameterLayout& layout,
-                                 const std::optional<StoredCheckpoint>& start, const FolderOwner* owner);
+                                 const ResumePoint& start, const FolderOwner* owner);
 
 /// Rank 0: the run folder's model becomes again the best one at the checkpoint, if that holds it. An evaluation after
 /// the checkpoint may have replaced it.

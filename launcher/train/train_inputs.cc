@@ -1,5 +1,6 @@
 #include "launcher/train/train_inputs.h"
 
+#include <functional>
 #include <sstream>
 
 #include "data/labels.h"
@@ -67,21 +68,21 @@ void require_utf8(const std::string& settings) {
   }
 }
 
-void load_data(TrainInputs& in) {
+void load_data(TrainInputs& in, const std::function<void()>& on_progress) {
   const TrainOptions& options = in.options;
-  in.data.train = data::ShardedDataset::open(options.dataset, options.train_split);
+  in.data.train = data::ShardedDataset::open(options.dataset, options.train_split, on_progress);
   in.data.train_examples = data::balanced_subset(in.data.train.labels(), options.max_train_samples, options.seed);
   in.eval_split = choose_eval_split(options, in.data.train.manifest());
   if (in.eval_split.empty()) return;
-  in.data.eval = data::ShardedDataset::open(options.dataset, in.eval_split);
+  in.data.eval = data::ShardedDataset::open(options.dataset, in.eval_split, on_progress);
   in.data.eval_examples = data::balanced_subset(in.data.eval.labels(), options.max_eval_samples, options.seed);
 }
 
 }  // namespace
 
-void load_inputs(TrainInputs& in, const Job& job) {
+void load_inputs(TrainInputs& in, Job& job) {
   require_utf8(in.settings);
-  load_data(in);
+  load_data(in, [&] { job.activity().progress(); });
   in.model_folder = find_weights_folder(in.options.model_name_or_path);
   in.tokenizer = data::WordPieceTokenizer::from_folder(in.model_folder);
   in.config = model::load_config(in.model_folder);

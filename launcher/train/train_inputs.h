@@ -13,6 +13,7 @@
 #include "launcher/machine.h"
 #include "launcher/run_plan.h"
 #include "launcher/train/results_table.h"
+#include "launcher/train_options.h"
 #include "model/config.h"
 
 namespace lockstep {
@@ -36,7 +37,7 @@ struct TrainInputs {
 /// Reads data set, tokenizer and model configuration, and settles plan, threads and device, from `options` alone: no
 /// collective, so that it runs inside Job::together. Throws what its parts throw; SettingsError where they do not fit
 /// each other.
-void load_inputs(TrainInputs& inputs, const Job& job);
+void load_inputs(TrainInputs& inputs, Job& job);
 
 /// What a checkpoint says of its run, to be compared when it goes on: every option, and the facts that they lead to.
 RunFacts facts_of(const TrainInputs& inputs, int world_size);

@@ -1,7 +1,11 @@
 // Checkpoints of the program as users start it: exported, damaged, and going on with other ranks and settings.
 #include <gmock/gmock.h>
 
+#include <fstream>
+#include <thread>
+
 #include "tests/end_to_end/checkpoint_job.h"
+#include "tests/support/background.h"
 #include "tests/support/require.h"
 
 namespace lockstep {
@@ -52,6 +56,23 @@ TEST_F(CheckpointJob, AnyNumberOfRanksGoesOnWhereAnyOtherStopped) {
       expect_the_losses_of_one_rank(before, after, losses(run_folder()), expected);
     }
   }
+}
+
+TEST_F(CheckpointJob, WhatATrainingRemovesMeanwhileIsNotDamaged) {
+  ASSERT_EQ(train(1).exit_code, kDone);
+  const std::string gate = world_->path("verify_gate"), output = world_->path("verify_output");
+  Outcome outcome;
+  std::thread looking([&] {
+    outcome =
+        tests::run("LOCKSTEP_FAILPOINT=looking-at-one:0:2:hold LOCKSTEP_FAILPOINT_GATE=" + gate + " " +
+                   tests::quoted(tests::environment("LOCKSTEP_BINARY")) + " verify " + run_folder() + " > " + output);
+  });
+  EXPECT_TRUE(tests::becomes_true([&] { return tests::read_file(output).ends_with("valid\n"); }, tests::kPatience));
+  fs::remove_all(run_folder() + "/checkpoint-3");
+  std::ofstream(gate) << "open";
+  looking.join();
+  EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
+  EXPECT_THAT(tests::read_file(output), HasSubstr("removed meanwhile"));
 }
 
 TEST_F(CheckpointJob, AnotherSettingIsShownAndNeedsPermission) {
@@ -205,7 +226,7 @@ TEST_F(CheckpointJob, AnotherFunctionOfTheSameShapesNeedsPermission) {
   std::ofstream(other + "/config.json") << config;
   const Outcome refused = train(1, "--max_steps 3" + (kResume + (" --model_name_or_path " + other)));
   EXPECT_EQ(refused.exit_code, kContract) << refused.output;
-  EXPECT_THAT(refused.output, HasSubstr("add --allow_change architecture"));
+  EXPECT_THAT(refused.output, HasSubstr("give --allow_change architecture"));
 }
 
 TEST_F(CheckpointJob, NamesThatAreNotUtf8AreRefusedBeforeTheTraining) {

@@ -1,6 +1,6 @@
 // What reaches the terminal of foreign text: valid UTF-8 without anything that drives it, whatever the bytes.
 #include "data/unicode.h"
-#include "launcher/job/log.h"
+#include "launcher/cli/printable_text.h"
 #include "target.h"
 
 using namespace lockstep;

@@ -1,5 +1,6 @@
 // Which model a run delivers after it was stopped, or where the disk does not take one.
 #include <chrono>
+#include <fstream>
 #include <thread>
 
 #include "tests/launcher/resumed_training.h"
@@ -34,28 +35,70 @@ TEST_F(Resume, ABestModelThatTheCheckpointDoesNotHoldIsForgotten) {
   }
 }
 
+TEST_F(Resume, ABestModelOfOtherEvaluationExamplesIsForgotten) {
+  TrainOptions options = Resume::options();
+  options.load_best_model_at_end = true;
+  train({}, 6, options);
+  StoredCheckpoint start = checkpoint(6);
+  ASSERT_EQ(start.manifest->training["best"]["step"], 4);
+  start.manifest->training["best"]["value"] = 2.0;  // more than any accuracy
+  EXPECT_EQ(train(start, kNever, options).summary.best.step(), 4);
+  start.manifest->facts["max_eval_samples"] = "3";
+  EXPECT_GT(train(start, kNever, options).summary.best.step(), 6);
+}
+
 TEST_F(Resume, AModelThatTheDiskDoesNotTakeEndsNoTraining) {
   full_disk_at_ = 4;
   const Trained trained = train();
   EXPECT_EQ(trained.summary.steps, kSteps);
-  EXPECT_EQ(trained.summary.lost_best_step, -1) << "the last one is delivered";
+  EXPECT_EQ(trained.summary.best.lost_step(), -1) << "the last one is delivered";
   full_disk_at_ = kSteps;
   if (job_->world_size() == 1) {
     EXPECT_THROW(train(), std::system_error) << "none is";
   }
 }
 
-TEST_F(Resume, ABestModelThatTheDiskDoesNotTakeIsNotTheBest) {
-  TrainOptions options = Resume::options();
-  options.load_best_model_at_end = true;
-  full_disk_at_ = 4;  // the first evaluation is the best so far
-  const Trained trained = train({}, kNever, options);
+class ResumeWithBest : public Resume {
+ protected:
+  /// The tiny model's loss is the least at step 4, the first evaluation.
+  static TrainOptions options() {
+    TrainOptions options = Resume::options();
+    options.load_best_model_at_end = true;
+    options.metric_for_best_model = "loss";
+    return options;
+  }
+};
+
+TEST_F(ResumeWithBest, ABestModelThatTheDiskDoesNotTakeIsNotTheBest) {
+  full_disk_at_ = 4;
+  const Trained trained = train({}, kNever, options());
   EXPECT_EQ(trained.summary.steps, kSteps);
-  EXPECT_EQ(trained.summary.lost_best_step, 4);
+  EXPECT_EQ(trained.summary.best.lost_step(), 4);
   EXPECT_GT(trained.summary.best.step(), 4);
   if (job_->is_main()) {
     EXPECT_EQ(trained.published.back(), trained.summary.best.step());
   }
+}
+
+TEST_F(ResumeWithBest, ALostBestModelIsKnownWhereTheTrainingGoesOn) {
+  full_disk_at_ = 4;
+  EXPECT_EQ(train({}, 6, options()).summary.best.lost_step(), 4);
+  EXPECT_EQ(train(checkpoint(6), kNever, options()).summary.best.lost_step(), 4);
+}
+
+TEST_F(ResumeWithBest, ABestModelThatSomebodyWroteIntoDoesNotSpoilTheNextCheckpoint) {
+  TrainOptions options = ResumeWithBest::options();
+  options.eval_steps = 5;
+  options.save_steps = 3;
+  after_step_ = [&](int64_t step) {
+    if (step != 7 && step != 8) return;
+    std::this_thread::sleep_for(
+        std::chrono::milliseconds(500));  // at 7 the shards of step 6 are written, at 8 it is there
+    if (step == 8 && job_->is_main()) std::fstream(checkpoint(6).folder / kBestModelName).seekp(100).put('x');
+  };
+  train({}, 10, options);
+  EXPECT_TRUE(problem_with(checkpoint(6), true));
+  EXPECT_EQ(problem_with(checkpoint(9), true), std::nullopt);
 }
 
 /// A long evaluation must not keep a checkpoint from its name that all ranks have written by then.

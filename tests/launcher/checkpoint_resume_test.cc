@@ -1,7 +1,11 @@
 // A training that was stopped and goes on must be the training that was never stopped, bit for bit.
 #include <gmock/gmock.h>
+#include <pthread.h>
 
+#include <fstream>
+#include <optional>
 #include <sstream>
+#include <thread>
 
 #include "data/seal.h"
 #include "launcher/exit_codes.h"
@@ -101,9 +105,10 @@ TEST_F(Resume, TheNewestValidOneIsTakenAndDamagedOnesStay) {
     fs::remove(checkpoint(6).folder / kManifestName);
   }
   job_->control().idle_barrier();
-  const auto chosen = choose_checkpoint(*job_, resume_wish("auto", folder_), folder_);
-  ASSERT_TRUE(chosen);
-  EXPECT_EQ(chosen->manifest->step, 3);
+  const ResumePoint chosen = choose_checkpoint(*job_, resume_wish("auto", folder_), folder_);
+  ASSERT_TRUE(chosen.checkpoint);
+  EXPECT_EQ(chosen.checkpoint->manifest->step, 3);
+  EXPECT_EQ(chosen.damaged, (std::vector{checkpoint(6).folder, checkpoint(10).folder}));
   EXPECT_TRUE(fs::exists(fs::path(folder_) / "checkpoint-10"));
   EXPECT_TRUE(fs::exists(fs::path(folder_) / "checkpoint-6"));
   try {
@@ -112,6 +117,49 @@ TEST_F(Resume, TheNewestValidOneIsTakenAndDamagedOnesStay) {
   } catch (const AgreedFailure& failure) {
     EXPECT_EQ(failure.failure().exit_code, kCheckpoint);
     EXPECT_THAT(failure.failure().message, HasSubstr("has 100 bytes, the manifest says"));
+  }
+}
+
+TEST_F(Resume, WhoStartsARunThatIsDoneAgainGetsItsLastRecordAgain) {
+  TrainOptions options = Resume::options();
+  options.logging_steps = 5;
+  const Trained unbroken = train({}, kNever, options);
+  expect_same_bits(train(checkpoint(kSteps), kNever, options), unbroken);
+}
+
+TEST_F(Resume, ACheckpointThatWasFoundDamagedNeitherCountsNorGoes) {
+  TrainOptions options = Resume::options();
+  options.save_total_limit = 2;
+  train({}, 3, options);
+  train(checkpoint(3), 7, options);
+  if (job_->is_main()) {
+    const StoredCheckpoint newest = checkpoint(7);
+    std::fstream shard(newest.folder / newest.manifest->shards[0].file.name);
+    shard.seekp(-1, std::ios::end).put('\x55');
+  }
+  job_->control().idle_barrier();
+  const ResumePoint resume = choose_checkpoint(*job_, resume_wish("auto", folder_), folder_);
+  damaged_ = resume.damaged;
+  for (const int64_t step : {10, 11})
+    train(step == 10 ? resume.checkpoint : checkpoint(10), step, options);
+  std::vector<int64_t> steps;
+  for (const StoredCheckpoint& stored : list_checkpoints(folder_))
+    steps.push_back(stored.manifest->step);
+  EXPECT_EQ(steps, (std::vector<int64_t>{11, 10, 7}));
+}
+
+TEST_F(Resume, NaNInAnEvaluationEndsTheTrainingOnAllRanks) {
+  TrainOptions options = Resume::options();
+  options.learning_rate = 1e30;
+  options.warmup_steps = 0;
+  options.eval_steps = 1;
+  try {
+    train({}, kNever, options);
+    FAIL() << "a diverged model was evaluated";
+  } catch (const AgreedFailure& failure) {
+    EXPECT_EQ(failure.failure().exit_code, kNumeric);
+    EXPECT_THAT(failure.failure().message, HasSubstr("step 1: in its evaluation the model answers NaN"));
+    EXPECT_THAT(failure.failure().message, HasSubstr("nothing was saved"));
   }
 }
 
@@ -131,8 +179,8 @@ TEST_F(NeverAgain, EarlyStoppingForgetsItsCountOnResuming) {
 }
 
 TEST_F(Resume, WithoutAnyOneAutoStartsAnewAndMustDoesNot) {
-  EXPECT_FALSE(choose_checkpoint(*job_, resume_wish("auto", folder_), folder_));
-  EXPECT_FALSE(choose_checkpoint(*job_, resume_wish("never", folder_), folder_));
+  EXPECT_FALSE(choose_checkpoint(*job_, resume_wish("auto", folder_), folder_).checkpoint);
+  EXPECT_FALSE(choose_checkpoint(*job_, resume_wish("never", folder_), folder_).checkpoint);
   EXPECT_THROW(choose_checkpoint(*job_, resume_wish("must", folder_), folder_), AgreedFailure);
 }
 
@@ -207,16 +255,52 @@ TEST_F(Resume, CheckpointsAreWrittenBesideTheTraining) {
   EXPECT_TRUE(checkpoint(kSteps).manifest) << "the last step's is never left out";
 }
 
+/// As where the system has no thread left: none gets its stack.
+class NoMoreThreads {
+ public:
+  NoMoreThreads() {
+    constexpr size_t kMoreThanThereIs = size_t{1} << 47;
+    pthread_getattr_default_np(&usual_);
+    pthread_attr_t huge;
+    pthread_attr_init(&huge);
+    pthread_attr_setstacksize(&huge, kMoreThanThereIs);
+    pthread_setattr_default_np(&huge);
+    pthread_attr_destroy(&huge);
+  }
+  ~NoMoreThreads() {
+    pthread_setattr_default_np(&usual_);
+    pthread_attr_destroy(&usual_);
+  }
+  NoMoreThreads(const NoMoreThreads&) = delete;
+  NoMoreThreads& operator=(const NoMoreThreads&) = delete;
+
+ private:
+  pthread_attr_t usual_{};
+};
+
+TEST_F(Resume, WithoutAnIoThreadCheckpointsAreWrittenInTheStep) {
+  TrainOptions options = Resume::options();
+  options.save_steps = 3;
+  std::optional<NoMoreThreads> no_more;
+  after_step_ = [&](int64_t step) {
+    if (step == 1) {
+      no_more.emplace();
+      EXPECT_THROW(std::thread([] {}).join(), std::system_error);
+    }
+  };
+  const Trained trained = train({}, kNever, options);
+  EXPECT_EQ(trained.summary.saves.written, 4);
+  EXPECT_EQ(problem_with(checkpoint(9), true), std::nullopt);
+}
+
 TEST_F(Resume, IsWishedForByWordStepNameOrFolder) {
   const fs::path run = fs::path(folder_);
   if (job_->is_main()) fs::create_directories(run / "checkpoint-5");
   job_->control().idle_barrier();
   using Kind = ResumeWish::Kind;
   const auto kind_of = [&](const char* words) { return resume_wish(words, run).kind; };
-  for (const char* words : {"never", "false", "False"})
-    EXPECT_EQ(kind_of(words), Kind::kNever) << words;
-  for (const char* words : {"auto", "true", "True"})
-    EXPECT_EQ(kind_of(words), Kind::kNewest) << words;
+  EXPECT_EQ(kind_of("never"), Kind::kNever);
+  EXPECT_EQ(kind_of("auto"), Kind::kNewest);
   EXPECT_EQ(kind_of("must"), Kind::kNewestOrError);
   for (const char* words : {"5", "checkpoint-5"})
     EXPECT_EQ(resume_wish(words, run).folder, run / "checkpoint-5") << words;

@@ -28,6 +28,21 @@ TEST_F(Checkpoints, ANewerAttemptsCheckpointKeepsItsName) {
   EXPECT_EQ(read_checkpoint(run_folder() / "checkpoint-7").manifest->attempt, 4);
 }
 
+/// Whoever waits for a slow disk must see that it goes on.
+TEST_F(Checkpoints, AreReadWithSignsOfProgress) {
+  const fs::path folder = write_checkpoint(run_folder(), 7, 2);
+  const StoredCheckpoint stored = read_checkpoint(folder);
+  int signs = 0;
+  const auto count = [&] { ++signs; };
+  EXPECT_EQ(problem_with(stored, true, count), std::nullopt);
+  EXPECT_EQ(signs, 3) << "two shards and a file, each below 1 MiB";
+  signs = 0;
+  FlatState state;
+  state.resize(tests::kElements);
+  read_shard(folder, stored.manifest->shards[0], tests::kTensors, state, count);
+  EXPECT_EQ(signs, std::ssize(stored.manifest->shards[0].slices));
+}
+
 class NeverAgain : public Checkpoints {};
 
 // orbax#394: for lack of its marker, a checkpoint that was copied elsewhere was taken for an unfinished one and

@@ -5,8 +5,8 @@
 #include <fstream>
 
 #include "launcher/cli/foreign_options.h"
+#include "launcher/cli/printable_text.h"
 #include "launcher/errors.h"
-#include "launcher/job/log.h"
 #include "launcher/train_options.h"
 #include "tests/support/process.h"
 
@@ -109,6 +109,13 @@ TEST(CommandLine, NumbersThatNoRunCanMeanAreRefused) {
     const std::string words = std::string(option) + ": found \"" + value + "\", expected ";
     EXPECT_NE(error.find(words), std::string::npos) << option << " " << value << ": " << error;
   }
+}
+
+TEST(CommandLine, ToResumeIsSaidInTrainersWordsAsWell) {
+  for (const char* word : {"true", "True"})
+    EXPECT_EQ(parse({"--resume_from_checkpoint", word}).resume_from_checkpoint, "auto") << word;
+  for (const char* word : {"false", "False"})
+    EXPECT_EQ(parse({"--resume_from_checkpoint", word}).resume_from_checkpoint, "never") << word;
 }
 
 TEST(CommandLine, WhatWouldHaveBeenRightIsSaid) {

@@ -1,6 +1,7 @@
 // On GPUs, one per rank: over NCCL, and over MPI by way of the host. With one rank, whose gradients stay where they
 // are, it still compares the Trainer with the plain loop.
 #include "launcher/loop/gradient_backend.h"
+#include "model/compute.h"
 #include "tests/launcher/rank_equality.h"
 
 namespace lockstep {

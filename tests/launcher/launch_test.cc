@@ -293,9 +293,9 @@ JobEnd job_that(const std::string& said, int status, int stopped_at_once = 0) {
 constexpr int exited(int code) {
   return code << 8;
 }
-Verdict verdict(const JobEnd& end, const std::string& hosts = "") {
-  return verdict_on(end, hosts.empty() ? std::vector<Host>() : parse_hosts(hosts),
-                    [](const std::string& name) { return name == "known"; });
+JobVerdict verdict(const JobEnd& end, const std::string& hosts = "") {
+  return verdict_on_job(end, hosts.empty() ? std::vector<Host>() : parse_hosts(hosts),
+                        [](const std::string& name) { return name == "known"; });
 }
 
 TEST(Verdict, AJobThatHasSaidAllGetsNoWords) {
@@ -312,7 +312,7 @@ TEST(Verdict, TheFirstErrorIsSaidAgainIfItIsNotTheLastWord) {
 }
 
 TEST(Verdict, ARankThatWasKilledIsNamed) {
-  const Verdict killed = verdict(job_that(kSignalBlock, exited(137)));
+  const JobVerdict killed = verdict(job_that(kSignalBlock, exited(137)));
   EXPECT_EQ(killed.exit_code, 137);
   EXPECT_THAT(killed.words, HasSubstr("error: rank 1 on host h2 was ended by signal 9"));
   EXPECT_THAT(verdict(job_that("", exited(3))).words, HasSubstr("a rank left with exit code 3"));
@@ -323,14 +323,14 @@ TEST(Verdict, AHostThatIsUnknownOrHasNoProgramIsNamed) {
   EXPECT_EQ(verdict(job_that(no_daemon, exited(255)), "known,h9").exit_code, kNotStarted);
   EXPECT_THAT(verdict(job_that(no_daemon, exited(255)), "known,h9").words, HasSubstr("unknown host: h9;"));
   EXPECT_THAT(verdict(job_that(no_daemon, exited(255)), "known").words, HasSubstr("could not be reached"));
-  const Verdict no_program = verdict(job_that(
+  const JobVerdict no_program = verdict(job_that(
       kRule + "it could not access\nor execute an executable:\n\nExecutable: /o/l\nNode: h2\n" + kRule, exited(132)));
   EXPECT_EQ(no_program.exit_code, kNotStarted);
   EXPECT_THAT(no_program.words, HasSubstr("host h2 has no program at /o/l"));
 }
 
 TEST(Verdict, AHostThatIsLostIsALostPeer) {
-  const Verdict lost =
+  const JobVerdict lost =
       verdict(job_that(kRule + "ORTE has lost communication with a remote daemon.\n" + kRule, exited(205)));
   EXPECT_EQ(lost.exit_code, kPeerLost);
   EXPECT_THAT(lost.words, HasSubstr("contact with a host was lost"));

@@ -12,6 +12,7 @@
 #include "dist/replica_check.h"
 #include "launcher/batch_view.h"
 #include "launcher/exit_codes.h"
+#include "model/compute.h"
 #include "tests/support/mpi_main.h"
 #include "tests/support/require.h"
 #include "tests/support/tiny_world.h"

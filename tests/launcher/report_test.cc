@@ -1,3 +1,4 @@
+#include "launcher/train/model_card.h"
 #include "launcher/train/run_report.h"
 
 #include <gtest/gtest.h>
@@ -216,6 +217,18 @@ TEST_F(Report, WhatAFullDiskDidNotTakeOfTheHistoryFollowsLater) {
   const std::string lines = tests::read_file(file);
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 3);
   EXPECT_EQ(nlohmann::json::parse(lines.substr(0, lines.find('\n')))["step"], 20);
+}
+
+TEST_F(Report, WhatAFullDiskDidNotTakeOfTheLastRecordIsWrittenAtTheEnd) {
+  const tests::TemporaryFolder folder;
+  const std::filesystem::path file = folder / "metrics.jsonl";
+  RunHistory history(folder.path());
+  std::filesystem::remove(file);
+  std::filesystem::create_symlink("/dev/full", file);
+  history.add(TrainRecord{20, 0.1, 0.69314, 2.5, 1e-5});
+  std::filesystem::remove(file);
+  history.catch_up();
+  EXPECT_EQ(nlohmann::json::parse(tests::read_file(file))["step"], 20);
 }
 
 TEST_F(Report, HistoryIsWrittenThroughAsItComes) {

@@ -14,7 +14,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 TEST(ResumeContract, TellsWhatChangedAndJudgesIt) {
-  const RunFacts saved = {{"learning_rate", "5e-05"}, {"logging_steps", "500"}, {"seed", "42"}};
+  const RunFacts saved = {{"learning_rate", "5e-05"}, {"logging_steps", "500"}, {"max_steps", "8"}, {"seed", "42"}};
   RunFacts now = saved;
   EXPECT_THAT(changes_between(saved, now), IsEmpty());
   now["logging_steps"] = "1";
@@ -31,15 +31,18 @@ TEST(ResumeContract, TellsWhatChangedAndJudgesIt) {
     return "";
   };
   EXPECT_THAT(message(""), HasSubstr("learning_rate: 5e-05 -> 1e-05"));
-  EXPECT_THAT(message("seed"), HasSubstr("add --allow_change learning_rate"));
+  EXPECT_THAT(message("seed"), HasSubstr("give --allow_change learning_rate"));
   EXPECT_EQ(message("learning_rate"), "");
+  now["max_steps"] = "9";
+  EXPECT_THAT(message("learning_rate"), HasSubstr("give --allow_change learning_rate,max_steps"));
+  EXPECT_EQ(message("learning_rate, max_steps"), "");
   now["seed"] = "1";
-  EXPECT_THAT(message("learning_rate,seed"), HasSubstr("other values of seed"));
+  EXPECT_THAT(message("learning_rate,max_steps,seed"), HasSubstr("other values of seed"));
 }
 
 TEST(ResumeContract, AKeyThatNobodyJudgedNeedsPermission) {
-  EXPECT_EQ(verdict_on("an_option_of_tomorrow"), Verdict::kNeedsPermission);
-  EXPECT_EQ(verdict_on("world_of_tomorrow"), Verdict::kNeedsPermission);
+  EXPECT_EQ(verdict_on_change("an_option_of_tomorrow"), ChangeVerdict::kNeedsPermission);
+  EXPECT_EQ(verdict_on_change("world_of_tomorrow"), ChangeVerdict::kNeedsPermission);
 }
 
 TEST(ResumeContract, WholeNumbersDifferInTheirLastDigit) {

@@ -15,6 +15,7 @@
 #include "data/atomic_file.h"
 #include "launcher/checkpoint/resume.h"
 #include "launcher/train/train_checkpoints.h"
+#include "model/compute.h"
 #include "tests/support/mpi_main.h"
 #include "tests/support/tiny_world.h"
 
@@ -87,7 +88,9 @@ class Resume : public testing::Test {
     Trainer trainer(options, plan, data, threads, *job_, model, history);
     const std::vector<TensorShape> tensors = tensors_of(model.layout());
     if (start) trainer.restore(*start->manifest, load_state(*job_, *start, tensors), history_of(*start));
-    CheckpointSaver saver(*job_, {folder_, "run", 1, {}, tensors, options.save_total_limit, {}});
+    CheckpointFacts facts{folder_, "run", 1, {}, tensors, options.save_total_limit, {}};
+    facts.damaged = damaged_;
+    CheckpointSaver saver(*job_, facts);
     trainer.save_with(saver);
     Trained trained;
     int64_t done = start ? start->manifest->step : 0;
@@ -141,9 +144,7 @@ class Resume : public testing::Test {
     if (!job_->is_main()) return;
     CheckpointManifest manifest = *stored.manifest;
     FlatState whole;
-    int64_t size = 0;
-    for (const TensorShape& tensor : manifest.tensors)
-      size += tensor.size();
+    const int64_t size = size_of(manifest.tensors);
     whole.resize(size);
     for (const ShardEntry& shard : manifest.shards)
       read_shard(stored.folder, shard, manifest.tensors, whole);
@@ -167,6 +168,7 @@ class Resume : public testing::Test {
   TemporaryFolder own_folder_;
   int64_t full_disk_at_ = -1;  // the step whose model is not taken
   std::function<void(int64_t step)> after_step_, on_publishing_;
+  std::vector<std::filesystem::path> damaged_;  // checkpoints that were found so before
   std::string folder_;
   std::unique_ptr<Job> job_;
 };

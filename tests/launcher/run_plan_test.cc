@@ -114,6 +114,20 @@ TEST(BestModel, AGainBelowTheThresholdIsKeptButDoesNotReset) {
   EXPECT_TRUE(best.should_stop());
 }
 
+TEST(BestModel, IsLostUntilAnEvaluationIsAsGood) {
+  BestModel best("loss", 2, 0);
+  best.observe(result_with_loss(0.4), 1, 1);
+  const BestModel::State before = best.state();
+  best.observe(result_with_loss(0.2), 2, 2);
+  best.lose(2, before);
+  EXPECT_EQ(best.step(), 1);
+  EXPECT_EQ(best.lost_step(), 2);
+  EXPECT_TRUE(best.observe(result_with_loss(0.3), 3, 3));
+  EXPECT_EQ(best.lost_step(), 2) << "the lost one was better";
+  EXPECT_TRUE(best.observe(result_with_loss(0.2), 4, 4));
+  EXPECT_EQ(best.lost_step(), -1);
+}
+
 TEST(Machine, AGpuThatCudaDoesNotShowIsOutOfReachUnlessItWasHidden) {
   EXPECT_TRUE(is_gpu_out_of_reach(0, 2, {}));
   EXPECT_TRUE(is_gpu_out_of_reach(0, 2, {{"CUDA_VISIBLE_DEVICES", "0,1"}}));  // as batch systems set it

@@ -1,15 +1,22 @@
 // What writes checkpoints beside the training, and the log that all threads share. ./check --full builds this with
 // ThreadSanitizer, too, which is why nothing here needs LibTorch.
 #include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <optional>
 #include <sstream>
 #include <thread>
 
 #include "launcher/checkpoint/saver.h"
 #include "launcher/checkpoint/store.h"
+#include "launcher/format.h"
 #include "launcher/job/log.h"
 #include "launcher/job/progress.h"
+#include "tests/support/held_thread.h"
 #include "tests/support/mpi_main.h"
 #include "tests/support/process.h"
 
@@ -79,6 +86,25 @@ TEST(SaverThreads, WhatIsWrittenIsTheStateOfItsStepWhateverTheTrainingDoesMeanwh
     for (const auto* values : {&state.parameters, &state.m, &state.v})
       ASSERT_THAT(*values, testing::Each(static_cast<float>(checkpoint.manifest->step)));
   }
+  job.control().idle_barrier();  // rank 0's folder goes with it
+}
+
+TEST(SaverThreads, StandBackForTheTraining) {
+  Job job(tests::mpi());
+  const tests::TemporaryFolder own_folder;
+  const std::string folder = job.control().broadcast(own_folder.path().string(), 0);
+  const std::string gate = own_folder / "gate";
+  setenv("LOCKSTEP_FAILPOINT", formatted("shard-begin:%d:1:hold", job.rank()).c_str(), 1);
+  setenv("LOCKSTEP_FAILPOINT_GATE", gate.c_str(), 1);
+  Training training(job, folder);
+  training.step(true);
+  std::optional<tests::HeldThread> held;
+  EXPECT_TRUE(
+      tests::becomes_true([&] { return (held = tests::HeldThread::of(getpid())).has_value(); }, tests::kPatience));
+  EXPECT_EQ(getpriority(PRIO_PROCESS, held->thread), std::min(19, getpriority(PRIO_PROCESS, gettid()) + 10));
+  std::ofstream(gate) << "open";
+  EXPECT_EQ(training.finish().written, 1);
+  unsetenv("LOCKSTEP_FAILPOINT");
   job.control().idle_barrier();  // rank 0's folder goes with it
 }
 
