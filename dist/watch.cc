@@ -29,9 +29,11 @@ constexpr Seconds kLeavingPoll(0.02);
 constexpr int kRanksPerBeat = 16;
 constexpr int kDeadlineSeconds = 5;
 
-/// In large jobs beats are rarer, so that a rank's work for them stays the same.
+/// In large jobs beats are rarer, so that a rank's work for them stays the same; but not so rare that one that is late
+/// were taken for a rank that is gone.
 Seconds beat_of(int world_size) {
-  return kBeat * std::max(1, world_size / kRanksPerBeat);
+  constexpr Seconds kRarest(5);
+  return std::min(kRarest, kBeat * std::max(1, world_size / kRanksPerBeat));
 }
 
 /// Where beats are rarer than the user's patience, nobody could be heard in time.
@@ -167,12 +169,14 @@ void Watch::Watcher::tell(Beat::Kind kind) {
   exchange_.send({kind, myself().idle_seconds, options_.host, myself().activity});
 }
 
-/// Within two beats, every rank that listens has taken the message before, and then this one.
+/// Within two beats, every rank that listens has taken the message before, and then this one. In large jobs there is
+/// not time for that before the deadline: whom it does not reach, the abort ends.
 void Watch::Watcher::tell_all(Beat::Kind kind) {
   constexpr int kPolls = 20;
+  constexpr Seconds kLongest(2);
   for (int poll = 0; poll < kPolls; ++poll) {
     tell(kind);
-    std::this_thread::sleep_for(2 * beat_ / kPolls);
+    std::this_thread::sleep_for(std::min(kLongest, 2 * beat_) / kPolls);
   }
 }
 

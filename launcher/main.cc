@@ -34,7 +34,7 @@ void end_with_mpirun() {
   if (getppid() != parent) raise(SIGKILL);  // it died in between
 }
 
-/// A request to stop that comes too early waits until take_stop_requests(). A blocked signal stays so over exec.
+/// A request to stop that comes too early waits until somebody takes it. A blocked signal stays so over exec.
 void hold_stop_requests() {
   sigset_t request;
   sigemptyset(&request);
@@ -60,7 +60,10 @@ void hold_stop_requests() {
 }
 
 int run_itself(const std::string& name, const Arguments& arguments) {
-  if (name == "launch") return launch_command(arguments);
+  if (name == "launch") {
+    hold_stop_requests();  // until its ranks are there
+    return launch_command(arguments);
+  }
   return name == "list" ? list_command(arguments) : verify_command(arguments);
 }
 

@@ -17,6 +17,7 @@ max_restarts=${LOCKSTEP_JOB_RESTARTS:-50}
 job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID} # an array's own number would mean all of its tasks
 job=${job:-$SLURM_JOB_ID}
 restarts=${SLURM_RESTART_COUNT:-0}
+asked=${asked:-} # whether USR1 has come: the batch scripts take it from their first line on
 export SLURM_EXPORT_ENV=ALL # ranks have this shell's environment, also after sbatch --export=NONE
 
 # No program of its own: Slurm may be ending all of them.
@@ -42,6 +43,19 @@ value_of() {
   echo "$value"
 }
 
+# patiently COMMAND...: again for a minute until it succeeds and says something: Slurm's controller may be busy, or start anew.
+patiently() {
+  local i answer
+  for i in {1..12}; do
+    if answer=$("$@") && [ -n "$answer" ]; then
+      echo "$answer"
+      return
+    fi
+    sleep 5 & wait $!
+  done
+  return 1
+}
+
 # Of this job, as Slurm sees it now.
 end_time() { date -d "$(squeue -h -j "$job" -o %e)" +%s 2>/dev/null; }
 restarts_now() { scontrol show job "$job" | sed -n 's/.* Restarts=\([0-9]*\).*/\1/p'; }
@@ -52,8 +66,10 @@ count_ranks() {
   local gpus=${SLURM_GPUS_ON_NODE:-0}
   [ "$(value_of device "$@")" != cpu ] || gpus=0
   [ -z "${SLURM_GPUS_PER_TASK:-}" ] || die "--gpus-per-task shows ranks too few GPUs under mpirun; use --gpus-per-node"
-  [ "$gpus" = 0 ] || [ "${SLURM_GPUS:-$((gpus * SLURM_NNODES))}" = $((gpus * SLURM_NNODES)) ] ||
-    die "the $SLURM_GPUS GPUs are spread unevenly over $SLURM_NNODES nodes; use --gpus-per-node"
+  local in_all=${SLURM_GPUS:-}
+  in_all=${in_all##*:} # "a100:8"
+  [ "$gpus" = 0 ] || [ "${in_all:-$((gpus * SLURM_NNODES))}" = $((gpus * SLURM_NNODES)) ] ||
+    die "the $in_all GPUs are spread unevenly over $SLURM_NNODES nodes; use --gpus-per-node"
   ranks_per_node=${SLURM_NTASKS_PER_NODE:-1}
   [ "$gpus" = 0 ] || ranks_per_node=$gpus
   threads=$((SLURM_CPUS_ON_NODE / ranks_per_node))
@@ -112,6 +128,14 @@ ask_to_stop() {
   done
 }
 
+# USR1 is Slurm's notice: the time is nearly over, or the job is preempted.
+pass_on_request() {
+  [ -z "$told" ] || return
+  told=yes
+  say "USR1: asking the ranks to stop"
+  ask_to_stop &
+}
+
 # wait_for_ranks: `code` is their exit code. A signal to this shell ends `wait` early.
 wait_for_ranks() {
   while kill -0 $ranks 2>/dev/null; do wait $ranks; done
@@ -140,19 +164,23 @@ has_checkpoint() { compgen -G "$run/checkpoint-*/manifest.json" >/dev/null; }
 where_to_begin() {
   local given
   given=$(value_of resume_from_checkpoint "$@")
+  case $given in false | False) given=never ;; esac
   if ! has_checkpoint || { [ "$given" = never ] && [ "$restarts" = 0 ]; }; then echo "${given:-auto}"; else echo auto; fi
 }
 
+requeue() { scontrol requeue "$job" && echo done; }
+
 queue_again() {
-  local why="stopped at a checkpoint" end
+  local why="stopped at a checkpoint" end state
   end=$(end_time)
   # With notice, preemption brings the end forward.
   [ "${end:-0}" = 0 ] || [ "$end" -ge "${SLURM_JOB_END_TIME:-0}" ] || why="preempted, stopped at a checkpoint"
   has_checkpoint || { say "failed: $why, but there is none in $run"; exit 75; }
   [ "$restarts" -lt "$max_restarts" ] || { say "failed: $why, but all $max_restarts restarts are used up; the same sbatch goes on from it"; exit 75; }
   # Who cancels the job while it stops means it.
-  [ "$(squeue -h -j "$job" -o %T)" = RUNNING ] && [ -z "$taken" ] || taken_down
-  scontrol requeue "$job" || { say "failed: $why, but Slurm does not queue it again (scontrol above says why)"; exit 75; }
+  state=$(patiently squeue -h -j "$job" -o %T)
+  [ "${state:-RUNNING}" = RUNNING ] && [ -z "$taken" ] || taken_down
+  patiently requeue >/dev/null || { say "failed: $why, but Slurm does not queue it again (scontrol above says why)"; exit 75; }
   say "$why and queued again: restart $((restarts + 1)) of at most $max_restarts"
   trap : TERM
   sleep 60 & wait $! # the requeue ends this shell
@@ -191,11 +219,12 @@ run_job() {
   [ -z "$local_disk" ] || copy_data "$(value_of dataset "$@")"
 
   say "restart $restarts, $SLURM_NNODES x $ranks_per_node ranks with $threads threads each, by $start_with"
-  local asked='' code
+  local told='' code
   taken=
   "${start[@]}" "$program" "$@" "${on_local_disk[@]}" --resume_from_checkpoint "$(where_to_begin "$@")" &
   ranks=$!
-  trap '[ -n "$asked" ] || { asked=yes; say "USR1: asking the ranks to stop"; ask_to_stop & }' USR1
+  trap pass_on_request USR1
+  [ -z "$asked" ] || pass_on_request # it came before there were ranks
   trap 'taken=yes; kill -TERM $ranks' TERM
   wait_for_ranks
   trap 'taken=yes' TERM

@@ -85,6 +85,13 @@ int outcome_of(const std::function<int(Job&)>& body, Job& job) {
   dist::MpiEnvironment::abort_job(problem.exit_code);
 }
 
+/// Nobody watches any longer, and MPI waits for all ranks.
+void finalize(dist::MpiEnvironment& environment, int exit_code) {
+  constexpr double kSeconds = 60;  // more than the end of a NCCL that hangs takes
+  const dist::ExitDeadline deadline(exit_code, kSeconds);
+  environment.finalize();
+}
+
 /// What is left are the ends of libraries, CUDA's among them: one that hangs keeps neither a job that is done nor its
 /// exit code. Never destroyed, for those ends come last.
 void end_in_time(int exit_code) {
@@ -113,7 +120,7 @@ int run_job(const std::function<int(Job&)>& body) {
       job.leave();
     }
     failpoint("before-finalize");
-    environment->finalize();
+    finalize(*environment, exit_code);
     failpoint("finalized");
     end_in_time(exit_code);
     return exit_code;

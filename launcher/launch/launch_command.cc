@@ -28,6 +28,7 @@ bool has_address(const std::string& host) {
 }  // namespace
 
 int launch_command(const std::vector<std::string>& arguments) {
+  std::signal(SIGCHLD, SIG_DFL);  // whoever ignores it hears of no child's end
   const LaunchOptions options = parse_launch_options(arguments);
   if (options.slurm) return launch_slurm_job(options);
   const LaunchPlan plan = make_launch_plan(options, look_at_machine());

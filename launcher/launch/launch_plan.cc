@@ -64,11 +64,19 @@ void place_ranks(const LaunchOptions& options, const MachineFacts& facts, Launch
   }
 }
 
+/// In a Slurm or Grid Engine job, mpirun would count the job's tasks for places, often one for all GPUs of a node, and
+/// give ranks to the job's other nodes.
+void stay_on_this_machine(const MachineFacts& facts, LaunchPlan& plan) {
+  const bool is_batch_job = facts.environment.contains("SLURM_JOB_ID") || facts.environment.contains("SLURM_JOBID") ||
+                            facts.environment.contains("PE_HOSTFILE");
+  if (is_batch_job && !facts.environment.contains("OMPI_MCA_ras")) plan.settings["OMPI_MCA_ras"] = "^slurm,gridengine";
+}
+
 void allow_root(const MachineFacts& facts, LaunchPlan& plan) {
   if (!facts.is_root) return;
   for (const char* name : {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"})
     if (!facts.environment.contains(name)) plan.settings[name] = "1";
-  if (!plan.settings.empty())
+  if (plan.settings.contains("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"))
     plan.notes.emplace_back("running as root: OMPI_ALLOW_RUN_AS_ROOT and ..._CONFIRM are set");
 }
 
@@ -120,6 +128,7 @@ LaunchPlan make_launch_plan(const LaunchOptions& options, const MachineFacts& fa
                        threads_of(options, facts, plan.ranks));
   plan.argv = {facts.mpirun};
   place_ranks(options, facts, plan);
+  if (options.hosts.empty()) stay_on_this_machine(facts, plan);
   allow_root(facts, plan);
   plan.settings[kMarksVariable] = "1";
   if (options.threads > 0) plan.settings["OMP_NUM_THREADS"] = std::to_string(options.threads);

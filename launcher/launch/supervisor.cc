@@ -28,12 +28,19 @@ constexpr auto kPatienceAfterAbort = std::chrono::seconds(8);
 constexpr auto kPatienceForLastWords = std::chrono::seconds(2);
 constexpr auto kTick = std::chrono::milliseconds(100);
 
+/// As nohup has it. A signal that is blocked comes all the same.
+bool is_ignored(int number) {
+  struct sigaction action {};
+  return sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 /// Signals as something that can be read.
 int open_signals() {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGWINCH})
+  for (const int number : {SIGINT, SIGTERM, SIGUSR1, SIGCHLD, SIGWINCH})
     sigaddset(&signals, number);
+  if (!is_ignored(SIGHUP)) sigaddset(&signals, SIGHUP);
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   const int descriptor = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (descriptor < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
@@ -100,13 +107,17 @@ class Supervisor {
     for (signalfd_siginfo info; read(signals_, &info, sizeof info) == static_cast<ssize_t>(sizeof info);) {
       const int number = static_cast<int>(info.ssi_signo);
       if (number == SIGWINCH) mpirun_.take_terminal_size();
-      if (number == SIGINT && !stop_was_asked_for_ && end_.stopped_at_once == 0) {
-        print_line("stopping after this step; Ctrl-C again to stop now");
-        stop_was_asked_for_ = wants_stop_ = true;
-      } else if (number == SIGINT || number == SIGTERM || number == SIGHUP) {
+      if (number == SIGUSR1 || (number == SIGINT && !stop_was_asked_for_ && end_.stopped_at_once == 0))
+        ask_to_stop();
+      else if (number == SIGINT || number == SIGTERM || number == SIGHUP)
         stop_now(number);
-      }
     }
+  }
+
+  void ask_to_stop() {
+    if (stop_was_asked_for_ || end_.stopped_at_once != 0) return;
+    print_line("stopping after this step; Ctrl-C again to stop now");
+    stop_was_asked_for_ = wants_stop_ = true;
   }
 
   void stop_now(int number) {

@@ -13,10 +13,11 @@ struct JobEnd {
   JobOutput output;
 };
 
-/// Runs the job to its end and passes its standard error on. SIGINT asks the ranks to stop after their step (SIGUSR1 to
-/// mpirun), a second one ends them (SIGTERM, after a while SIGKILL), as SIGTERM and SIGHUP do. An mpirun that does not
-/// end after a rank has ended the job is killed. These signals and SIGCHLD and SIGWINCH stay blocked in this process.
-/// Throws std::system_error.
+/// Runs the job to its end and passes its standard error on. SIGINT or SIGUSR1 asks the ranks to stop after their step
+/// (SIGUSR1 to mpirun); another SIGINT ends them (SIGTERM, after a while SIGKILL), as SIGTERM and SIGHUP do, unless
+/// that was ignored from the start, as under nohup. An mpirun that does not end after a rank has ended the job is
+/// killed. These signals and SIGCHLD and SIGWINCH stay blocked in this process. SIGCHLD must not be ignored. Throws
+/// std::system_error.
 JobEnd supervise(const LaunchPlan& plan);
 
 }  // namespace lockstep

@@ -91,6 +91,42 @@ TEST_F(LaunchedJob, CtrlCStopsAllRanksAfterTheSameStep) {
   expect_stopped_run(job->output());
 }
 
+TEST_F(LaunchedJob, Usr1IsARequestToStopAsToEachOfItsRanks) {
+  const auto job = launch(2);
+  ASSERT_TRUE(becomes_true([] { return !mpiruns().empty(); }, tests::kPatience));
+  job->signal(SIGUSR1);
+  EXPECT_EQ(job->exit_code(), kStopped) << job->output();
+  expect_stopped_run(job->output());
+}
+
+TEST_F(LaunchedJob, UnderNohupItOutlivesItsTerminal) {
+  const auto job = start(
+      {"sh", "-c", "trap '' HUP; exec \"$@\"", "sh", tests::environment("LOCKSTEP_BINARY"), "launch", "-n", "2", "--"},
+      {});
+  ASSERT_TRUE(comes_to_train()) << job->output();
+  job->signal(SIGHUP);
+  job->signal(SIGINT);  // of two that are pending the former number comes first
+  EXPECT_EQ(job->exit_code(), kStopped) << job->output();
+}
+
+TEST_F(LaunchedJob, OfAParentThatIgnoresItsChildrenItHearsTheEnd) {
+  const auto job = start(
+      {"sh", "-c", "trap '' CHLD; exec \"$@\"", "sh", tests::environment("LOCKSTEP_BINARY"), "launch", "-n", "2", "--"},
+      {"--max_steps", "1"});
+  EXPECT_EQ(job->exit_code(), kDone) << job->output();
+}
+
+/// mpirun would see one place, the task's, and none for a second rank.
+TEST_F(LaunchedJob, InABatchJobOfOneTaskAllRanksStart) {
+  std::string command;
+  for (const std::string& argument : train())
+    command += quoted(argument) + " ";
+  const Outcome outcome =
+      tests::run("SLURM_JOB_ID=7 SLURM_JOBID=7 SLURM_NNODES=1 SLURM_NODELIST=$(hostname) SLURM_TASKS_PER_NODE=1 " +
+                 quoted(tests::environment("LOCKSTEP_BINARY")) + " launch -n 2 -- " + command + "--max_steps 1");
+  EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
+}
+
 TEST_F(LaunchedJob, CtrlCBeforeTheRanksAreThereIsNotLost) {
   const auto job = launch(2);
   ASSERT_TRUE(becomes_true([] { return !mpiruns().empty(); }, tests::kPatience));

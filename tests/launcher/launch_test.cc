@@ -112,6 +112,14 @@ TEST_F(Plan, MoreRanksThanGpusAreRefusedWithTheRemedy) {
   EXPECT_EQ(plan().ranks, 3);
 }
 
+TEST_F(Plan, InABatchJobRanksStayOnThisMachine) {
+  EXPECT_FALSE(plan().settings.contains("OMPI_MCA_ras"));
+  facts_.environment["SLURM_JOB_ID"] = "7";
+  EXPECT_EQ(plan().settings.at("OMPI_MCA_ras"), "^slurm,gridengine");
+  facts_.environment["OMPI_MCA_ras"] = "slurm";
+  EXPECT_FALSE(plan().settings.contains("OMPI_MCA_ras")) << "the user has chosen";
+}
+
 TEST_F(Plan, CoresAreSharedOut) {
   options_.ranks = 3;
   EXPECT_THAT(notes(), HasSubstr("2 threads each"));

@@ -46,6 +46,7 @@ TEST(SlurmJob, BeginsWhereTheUserSaysUntilThereIsACheckpointOfItsOwn) {
   std::ofstream(folder / "checkpoint-7/manifest.json") << "{}";
   EXPECT_EQ(beginning_in(run, 1, "--resume_from_checkpoint=other/checkpoint-5"), "auto\n");
   EXPECT_EQ(beginning_in(run, 0, "--resume_from_checkpoint never"), "never\n");
+  EXPECT_EQ(beginning_in(run, 0, "--resume_from_checkpoint False"), "never\n");
   EXPECT_EQ(beginning_in(run, 1, "--resume_from_checkpoint never"), "auto\n");
 }
 

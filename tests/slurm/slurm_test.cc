@@ -3,6 +3,7 @@
 // byte.
 #include <gmock/gmock.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "launcher/exit_codes.h"
@@ -168,6 +169,40 @@ TEST_F(Slurm, AWarningLeadsToACheckpointARequeueAndTheUnbrokenModel) {
     EXPECT_THAT(words(), HasSubstr("going on from " + run_ + "/checkpoint-"));
     expect_the_unbroken_model();
   }
+}
+
+/// The scripts of a site whose set-up takes until somebody opens its gate.
+class SlowSite {
+ public:
+  explicit SlowSite(const std::string& folder) : folder_(folder) {
+    fs::create_directories(folder);
+    for (const char* file : {"train.sbatch", "job.sh"})
+      fs::copy_file(environment("LOCKSTEP_SOURCE") + "/slurm/" + file, folder + "/" + file);
+    std::string script = read_file(folder + "/job.sh");
+    const std::string setup = "site_setup() {\n",
+                      slow = "touch " + here() + "; until [ -e " + gate() + " ]; do sleep 0.1; done\n";
+    script.insert(script.find(setup) + setup.size(), slow);
+    std::ofstream(folder + "/job.sh") << script;
+  }
+  std::string script() const { return folder_ + "/train.sbatch"; }
+  std::string here() const { return folder_ + "/here"; }
+  std::string gate() const { return folder_ + "/gate"; }
+
+ private:
+  std::string folder_;
+};
+
+TEST_F(Slurm, AWarningBeforeThereAreRanksIsPassedOnToThem) {
+  const SlowSite site(world_->path("slow_site"));
+  const std::string job = submit(kTwoRanks + " " + site.script() + train());
+  ASSERT_TRUE(becomes_true([&] { return fs::exists(site.here()); }, kPatience)) << words();
+  warn(job);
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  std::ofstream(site.gate()) << "open";
+  ASSERT_TRUE(comes_to(job, "COMPLETED"));
+  EXPECT_EQ(field(job, "Restarts"), "1");
+  EXPECT_THAT(words(), HasSubstr("USR1: asking the ranks to stop"));
+  expect_the_unbroken_model();
 }
 
 TEST_F(Slurm, RealWeightsComeThroughARequeueUnharmed) {
