@@ -25,7 +25,8 @@ The newest comes first. Only manifests and the files' sizes are looked at;
 lockstep verify reads every byte. One that holds a file named "pinned" is
 never removed.
 
-Exit codes: 0 done, whatever was found; 2 usage; 5 FOLDER is not a folder.)";
+Exit codes: 0 done, whatever was found; 2 usage; 5 FOLDER is not a folder;
+9 the output could not be written.)";
 
 const char* const kVerifyFooter = R"(
 Examples:
@@ -37,7 +38,7 @@ A checkpoint or data set is valid if its manifest is as it was written and
 every file has the size and the SHA-256 that stand there. Nothing is changed.
 
 Exit codes: 0 all are valid; 2 usage; 4 the data set is damaged; 5 a checkpoint
-is damaged, or there is none.)";
+is damaged, or there is none; 9 the output could not be written.)";
 
 constexpr const char* kRunMeaning = "OUTPUT_DIR of a training, or a checkpoint in it";
 
@@ -71,22 +72,27 @@ std::string line_on(const StoredCheckpoint& stored, const std::string& verdict) 
 
 /// "removed meanwhile": a training that runs removes old checkpoints while they are looked at.
 std::string verdict_on(const StoredCheckpoint& stored, const std::optional<std::string>& problem, const char* good) {
-  std::error_code none;
+  std::error_code ignored;
   if (!problem) return std::string(good) + (is_pinned(stored.folder) ? ", pinned" : "");
-  return fs::exists(stored.folder, none) ? "DAMAGED, " + printable_text(*problem) : "removed meanwhile";
+  const bool is_gone = fs::symlink_status(stored.folder, ignored).type() == fs::file_type::not_found;
+  return is_gone ? "removed meanwhile" : "DAMAGED, " + printable_text(*problem);
 }
 
-/// How many are damaged.
-int64_t print_verdicts(const std::vector<StoredCheckpoint>& checkpoints, bool hashes, const char* good) {
-  int64_t damaged = 0;
+struct Verdicts {
+  int64_t good = 0, damaged = 0;
+};
+
+Verdicts print_verdicts(const std::vector<StoredCheckpoint>& checkpoints, bool hashes, const char* good) {
+  Verdicts verdicts;
   for (const StoredCheckpoint& stored : checkpoints) {
     failpoint("looking-at-one");
     const std::string verdict = verdict_on(stored, problem_with(stored, hashes), good);
-    damaged += verdict.starts_with("DAMAGED") ? 1 : 0;
+    verdicts.damaged += verdict.starts_with("DAMAGED") ? 1 : 0;
+    verdicts.good += verdict.starts_with(good) ? 1 : 0;
     std::fputs(line_on(stored, verdict).c_str(), stdout);
     std::fflush(stdout);
   }
-  return damaged;
+  return verdicts;
 }
 
 }  // namespace
@@ -107,9 +113,11 @@ int verify_command(const std::vector<std::string>& arguments) {
   if (fs::exists(fs::path(folder) / data::kDatasetManifestName)) return verify_dataset(folder);
   const auto checkpoints = checkpoints_at(folder);
   if (checkpoints.empty()) throw CheckpointError("no checkpoints in " + folder);
-  if (const int64_t damaged = print_verdicts(checkpoints, true, "valid"); damaged > 0)
+  const Verdicts found = print_verdicts(checkpoints, true, "valid");
+  if (found.damaged > 0)
     throw CheckpointError(
-        formatted("%lld of %zu checkpoints are damaged", static_cast<long long>(damaged), checkpoints.size()));
+        formatted("%lld of %zu checkpoints are damaged", static_cast<long long>(found.damaged), checkpoints.size()));
+  if (found.good == 0) throw CheckpointError("no checkpoints in " + folder + " any more");
   return kDone;
 }
 

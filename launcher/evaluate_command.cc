@@ -87,6 +87,34 @@ void require_writable(const std::filesystem::path& file) {
                        "--output_file " + file.string() + ": the folder cannot be written: " + std::strerror(errno));
 }
 
+/// The model's, with the data set's labels.
+model::DistilBertConfig config_for(const data::DatasetManifest& dataset, const std::filesystem::path& folder,
+                                   int max_seq_length) {
+  model::DistilBertConfig config = model::load_config(folder);
+  require_fitting(dataset, data::WordPieceTokenizer::from_folder(folder), config, max_seq_length);
+  if (config.num_labels() != std::ssize(dataset.labels))
+    throw SettingsError("the model has " + std::to_string(config.num_labels()) + " labels and the data set " +
+                        std::to_string(dataset.labels.size()));
+  const std::vector<std::string> own_labels = config.labels;
+  take_labels(config, dataset);
+  if (own_labels != config.labels && !own_labels.front().starts_with("LABEL_"))
+    log_warning("the model calls its labels " + printable_text(nlohmann::json(own_labels).dump()) + ", the data set " +
+                printable_text(nlohmann::json(config.labels).dump()) + "; they are compared by their numbers");
+  return config;
+}
+
+EvalResult evaluate(model::DistilBert& model, const data::ShardedDataset& dataset, const EvaluateOptions& options) {
+  const auto examples = data::balanced_subset(dataset.labels(), options.max_samples, options.seed);
+  Progress progress(detect_progress_style(), "evaluating", std::ssize(examples), "examples");
+  const EvalCounts counts =
+      evaluate_part(model, dataset, examples, {options.batch_size, options.max_seq_length, 0, 1}, [&](int64_t done) {
+        progress.update(done);
+        return true;
+      });
+  clear_progress_line();
+  return result_of(counts, progress.seconds());
+}
+
 }  // namespace
 
 int evaluate_command(const std::vector<std::string>& arguments) {
@@ -95,32 +123,12 @@ int evaluate_command(const std::vector<std::string>& arguments) {
   model::set_compute_threads(plan_threads(options.threads, 1).per_rank);
   const auto folder = find_weights_folder(options.model);
   const auto dataset = data::ShardedDataset::open(options.dataset, options.split);
-  model::DistilBertConfig config = model::load_config(folder);
-  require_fitting(dataset.manifest(), data::WordPieceTokenizer::from_folder(folder), config, options.max_seq_length);
-  if (config.num_labels() != static_cast<int64_t>(dataset.manifest().labels.size()))
-    throw SettingsError("the model has " + std::to_string(config.num_labels()) + " labels and the data set " +
-                        std::to_string(dataset.manifest().labels.size()));
-  const std::vector<std::string> own_labels = config.labels;
-  take_labels(config, dataset.manifest());
-  if (own_labels != config.labels && !own_labels.front().starts_with("LABEL_"))
-    log_warning("the model calls its labels " + printable_text(nlohmann::json(own_labels).dump()) + ", the data set " +
-                printable_text(nlohmann::json(config.labels).dump()) + "; they are compared by their numbers");
-  model::DistilBert model(config, "cpu");
-  if (!model::load_weights(model, folder, 0).newly_initialized.empty())
-    throw SettingsError(folder.string() +
-                        " has no classifier: it is a base model; fine-tune it first (lockstep train)");
-  const auto examples = data::balanced_subset(dataset.labels(), options.max_samples, options.seed);
-  Progress progress(detect_progress_style(), "evaluating", static_cast<int64_t>(examples.size()), "examples");
-  const EvalCounts counts =
-      evaluate_part(model, dataset, examples, {options.batch_size, options.max_seq_length, 0, 1}, [&](int64_t done) {
-        progress.update(done);
-        return true;
-      });
-  const EvalResult result = result_of(counts, progress.seconds());
-  clear_progress_line();
+  const model::DistilBertConfig config = config_for(dataset.manifest(), folder, options.max_seq_length);
+  model::DistilBert model = load_classifier(config, folder);
+  const EvalResult result = evaluate(model, dataset, options);
   print_result(result, config.labels,
-               dataset.manifest().name + ", " + std::to_string(examples.size()) + " examples of split " +
-                   options.split + ", model " + folder.string());
+               dataset.manifest().name + ", " + counted(result.examples(), "example") + " of split " + options.split +
+                   ", model " + folder.string());
   if (!options.output_file.empty()) data::write_file_atomically(options.output_file, eval_json(result).dump(2) + "\n");
   return kDone;
 }

@@ -71,6 +71,14 @@ void take_labels(model::DistilBertConfig& config, const data::DatasetManifest& d
   config.labels = dataset.labels;
 }
 
+model::DistilBert load_classifier(const model::DistilBertConfig& config, const fs::path& folder) {
+  model::DistilBert model(config, "cpu");
+  if (!model::load_weights(model, folder, 0).newly_initialized.empty())
+    throw SettingsError(folder.string() +
+                        " has no classifier: it is a base model; fine-tune it first (lockstep train)");
+  return model;
+}
+
 std::map<std::string, std::string> model_files(const model::DistilBertConfig& config,
                                                const data::WordPieceTokenizer& tokenizer) {
   auto files = data::tokenizer_files(tokenizer, static_cast<int>(config.max_position_embeddings));

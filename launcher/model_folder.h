@@ -21,6 +21,10 @@ void require_fitting(const data::DatasetManifest& dataset, const data::WordPiece
 /// that contradict them ("neg", "pos" against "pos", "neg").
 void take_labels(model::DistilBertConfig& config, const data::DatasetManifest& dataset);
 
+/// The fine-tuned model of `folder`, on the CPU; `config`: the folder's, perhaps with other labels. Throws
+/// SettingsError for a base model, which has no classifier.
+model::DistilBert load_classifier(const model::DistilBertConfig& config, const std::filesystem::path& folder);
+
 /// Content by name of what a model's folder holds beside its weights: config.json and the tokenizer.
 std::map<std::string, std::string> model_files(const model::DistilBertConfig& config,
                                                const data::WordPieceTokenizer& tokenizer);

@@ -170,10 +170,28 @@ void print_prediction(const std::string& text, const std::vector<double>& probab
                 printable_text(data::excerpt(text, 90)).c_str());
     return;
   }
-  nlohmann::ordered_json json = {{"label", labels[best]}, {"score", probabilities[best]}};
+  nlohmann::ordered_json line = {{"label", labels[best]}, {"score", probabilities[best]}};
   for (size_t label = 0; label < labels.size(); ++label)
-    json["scores"][labels[label]] = probabilities[label];
-  std::printf("%s\n", json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace).c_str());
+    line["scores"][labels[label]] = probabilities[label];
+  std::printf("%s\n", line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace).c_str());
+}
+
+/// Each batch's lines are there before the next one is read: whoever types, or writes into a pipe, sees them at once.
+void label_all(TextSource& source, model::DistilBert& model, const data::WordPieceTokenizer& tokenizer,
+               const PredictOptions& options) {
+  const model::DistilBertConfig& config = model.config();
+  const int max_length = static_cast<int>(std::min<int64_t>(options.max_seq_length, config.max_position_embeddings));
+  const auto classes = static_cast<size_t>(config.num_labels());
+  Doubts doubts;
+  for (auto texts = source.next(options.batch_size); !texts.empty(); texts = source.next(options.batch_size)) {
+    const std::vector<float> logits = model.logits(view_of(tokenize(texts, tokenizer, max_length, doubts)));
+    require_finite(logits);
+    for (size_t i = 0; i < texts.size(); ++i)
+      print_prediction(texts[i], softmax(std::span(logits).subspan(i * classes, classes)), config.labels,
+                       options.format == "jsonl");
+    flush_output();
+  }
+  warn_of(doubts, max_length);
 }
 
 }  // namespace
@@ -188,23 +206,9 @@ int predict_command(const std::vector<std::string>& arguments) {
   if (static_cast<int64_t>(tokenizer.vocabulary().size()) > config.vocab_size)
     throw SettingsError(folder.string() + ": vocab.txt has " + std::to_string(tokenizer.vocabulary().size()) +
                         " tokens, the model embeds " + std::to_string(config.vocab_size));
-  model::DistilBert model(config, "cpu");
-  if (!model::load_weights(model, folder, 0).newly_initialized.empty())
-    throw SettingsError(folder.string() +
-                        " has no classifier: it is a base model; fine-tune it first (lockstep train)");
-  const int max_length = static_cast<int>(std::min<int64_t>(options.max_seq_length, config.max_position_embeddings));
-  Doubts doubts;
+  model::DistilBert model = load_classifier(config, folder);
   if (options.format == "table") std::printf("%-12s %6s  %s\n", "label", "score", "text");
-  for (auto texts = source.next(options.batch_size); !texts.empty(); texts = source.next(options.batch_size)) {
-    const std::vector<float> logits = model.logits(view_of(tokenize(texts, tokenizer, max_length, doubts)));
-    require_finite(logits);
-    const auto classes = static_cast<size_t>(config.num_labels());
-    for (size_t i = 0; i < texts.size(); ++i)
-      print_prediction(texts[i], softmax(std::span(logits).subspan(i * classes, classes)), config.labels,
-                       options.format == "jsonl");
-    flush_output();
-  }
-  warn_of(doubts, max_length);
+  label_all(source, model, tokenizer, options);
   return kDone;
 }
 

@@ -251,11 +251,12 @@ void CheckpointSaver::publish(const std::vector<FileReceipt>& receipts) {
 
 void CheckpointSaver::remove_surplus() noexcept {
   try {
-    std::vector<StoredCheckpoint> stored = list_checkpoints(facts_.run_folder);
-    std::erase_if(stored, [&](const StoredCheckpoint& checkpoint) {
-      return std::ranges::find(facts_.damaged, checkpoint.folder) != facts_.damaged.end();
-    });
-    for (const fs::path& folder : surplus(stored, facts_.run, facts_.limit, place_.kept_step)) {
+    for (const fs::path& folder : std::exchange(facts_.damaged, {})) {
+      require_own_folder();
+      keep_aside(folder, "damaged");
+    }
+    for (const fs::path& folder :
+         surplus(list_checkpoints(facts_.run_folder), facts_.run, facts_.limit, place_.kept_step)) {
       require_own_folder();
       remove_checkpoint(folder);
     }

@@ -53,7 +53,7 @@ struct CheckpointFacts {
   /// Rank 0's, which must outlive the saver: asked before the folder is changed.
   const FolderOwner* owner = nullptr;
   bool replaces_others = false;  // checkpoints of other runs whose names are needed go
-  /// Found damaged when the run went on, though their sizes are right: neither counted nor removed.
+  /// Found damaged when the run went on. Sizes alone may not tell: they are kept aside once it has saved.
   std::vector<std::filesystem::path> damaged = {};
 };
 

@@ -63,15 +63,6 @@ std::string reason_to_keep(const StoredCheckpoint& there, const CheckpointManife
   return problem_with(there, true) ? "damaged" : "";
 }
 
-/// What is never removed, but whose name is needed.
-void keep_aside(const fs::path& checkpoint, const std::string& why) {
-  for (int i = 1;; ++i) {
-    fs::path aside = checkpoint;
-    aside += formatted(".%s-%d", why.c_str(), i);
-    if (!fs::exists(fs::symlink_status(aside))) return fs::rename(checkpoint, aside);
-  }
-}
-
 bool cannot_exchange(int error) {
   return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
 }
@@ -238,6 +229,14 @@ bool is_pinned(const fs::path& checkpoint) {
   std::error_code ignored;
   return fs::is_symlink(fs::symlink_status(checkpoint, ignored)) ||
          fs::exists(fs::symlink_status(checkpoint / "pinned", ignored));
+}
+
+void keep_aside(const fs::path& checkpoint, const std::string& why) {
+  for (int i = 1;; ++i) {
+    fs::path aside = checkpoint;
+    aside += formatted(".%s-%d", why.c_str(), i);
+    if (!fs::exists(fs::symlink_status(aside))) return fs::rename(checkpoint, aside);
+  }
 }
 
 std::vector<fs::path> surplus(const std::vector<StoredCheckpoint>& stored, const std::string& run, int64_t limit,

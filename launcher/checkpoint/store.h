@@ -67,6 +67,10 @@ void settle(const PublishedCheckpoint& published);
 /// Whether somebody put a file "pinned" into it, or a link to it in its place, so that it is never removed.
 bool is_pinned(const std::filesystem::path& checkpoint);
 
+/// Gives a checkpoint that must neither count nor be removed another name, which begins with its own: "checkpoint-14"
+/// becomes "checkpoint-14.WHY-1".
+void keep_aside(const std::filesystem::path& checkpoint, const std::string& why);
+
 /// Which ones of `stored` to remove so that `limit` (0: all) newest sound ones of training `run` are left, and the one
 /// of `best_step` if there is one. Never the newest, nor pinned ones, those of other trainings, damaged ones, nor such
 /// as were copied or renamed by hand.

@@ -24,11 +24,12 @@ bool BestModel::observe(const EvalResult& result, int64_t step, double epoch) {
 }
 
 void BestModel::lose(int64_t step, const State& before) {
-  const State lost = state_;
+  const State now = state_;
   state_ = before;
-  state_.evaluations_without_gain = lost.evaluations_without_gain;
-  state_.lost_step = step;
-  state_.lost_value = lost.value;
+  state_.evaluations_without_gain = now.evaluations_without_gain;
+  const bool lost_a_better_one = now.lost_step >= 0;  // else observe() would have dropped it
+  state_.lost_step = lost_a_better_one ? now.lost_step : step;
+  state_.lost_value = lost_a_better_one ? now.lost_value : now.value;
 }
 
 }  // namespace lockstep

@@ -256,6 +256,7 @@ ProgressDetails Trainer::progress_details(const StepStats& stats) const {
 }
 
 void Trainer::observe(const StepStats& stats) {
+  job_.activity().phase("logging", dist::Pace::kOpen);  // a shared file system may stand still for a while
   for (Window* window : {&since_log_, &since_epoch_, &since_evaluation_, &in_all_})
     window->add(stats);
   smoothed_loss_ = stats.step == 1 ? stats.loss : 0.9 * smoothed_loss_ + 0.1 * stats.loss;
@@ -304,6 +305,7 @@ void Trainer::evaluate(const ModelPublisher& publish) {
   failpoint("evaluated");
   if (stopping_) return progress_.resume();
   const EvalResult& result = *evaluation;
+  job_.activity().phase("logging", dist::Pace::kOpen);
   history_.add(EvalRecord{step_, plan_.epoch_at(step_), since_evaluation_.loss(), result});
   if (job_.is_main())
     log_info(

@@ -145,7 +145,8 @@ class Trainer {
   void give_new_advice();
   std::vector<std::string> advice_to_repeat() const;
   bool evaluation_is_due(bool end_of_epoch) const;
-  /// Whether the training was stopped before an evaluation that was due where it goes on now.
+  /// Whether the training was stopped before an evaluation that was due where it goes on now, or what was found there
+  /// does not count any more.
   bool evaluation_is_missing() const;
   void save_if_due(bool end_of_epoch);
   void forget_best(const char* why);
@@ -172,6 +173,7 @@ class Trainer {
   bool stopping_ = false;        // agreed by all ranks
   int64_t step_ = 0;             // steps done
   int64_t first_step_ = 0;       // steps done when this process began
+  bool evaluates_anew_ = false;  // on other examples than before the checkpoint
   int64_t published_step_ = -1;  // of the model that this process published last; rank 0's
   Ledger ledger_;                // of this rank, in the present epoch; rank 0's with what a checkpoint brought
   CheckpointSaver* saver_ = nullptr;

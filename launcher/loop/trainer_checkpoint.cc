@@ -1,5 +1,6 @@
 // What of a Trainer goes into a checkpoint, and comes back.
 #include <algorithm>
+#include <cstdlib>
 
 #include "launcher/exit_codes.h"
 #include "launcher/format.h"
@@ -11,11 +12,9 @@ namespace lockstep {
 
 namespace {
 
-using nlohmann::json;
-
 /// Without what there is not yet.
-json to_json(const BestModel::State& best) {
-  json text = {{"step", best.step}, {"evaluations_without_gain", best.evaluations_without_gain}};
+nlohmann::json to_json(const BestModel::State& best) {
+  nlohmann::json text = {{"step", best.step}, {"evaluations_without_gain", best.evaluations_without_gain}};
   if (best.step >= 0) text.update({{"value", best.value}, {"epoch", best.epoch}});
   if (best.lost_step >= 0) text.update({{"lost_step", best.lost_step}, {"lost_value", best.lost_value}});
   return text;
@@ -28,15 +27,12 @@ bool holds_best_model(const CheckpointManifest& manifest) {
 
 /// Whether "the best so far" was found on other examples than those that `options` evaluate on.
 bool evaluates_otherwise(const RunFacts& saved, const TrainOptions& options) {
-  const auto differs = [&](const char* key, const std::string& now) {
-    const auto found = saved.find(key);
-    return found != saved.end() && found->second != now;
-  };
-  return differs("eval_split", options.eval_split) ||
-         differs("max_eval_samples", std::to_string(options.max_eval_samples));
+  const auto split = saved.find("eval_split"), samples = saved.find("max_eval_samples");
+  return (split != saved.end() && split->second != options.eval_split) ||
+         (samples != saved.end() && std::strtoll(samples->second.c_str(), nullptr, 10) != options.max_eval_samples);
 }
 
-BestModel::State best_of(const json& text) {
+BestModel::State best_of(const nlohmann::json& text) {
   BestModel::State best;
   best.step = text.at("step");
   best.evaluations_without_gain = text.at("evaluations_without_gain");
@@ -53,12 +49,12 @@ BestModel::State best_of(const json& text) {
 
 }  // namespace
 
-json Trainer::Window::to_json() const {
+nlohmann::json Trainer::Window::to_json() const {
   return {{"began", began},       {"steps", steps}, {"examples", examples},       {"tokens", tokens},
           {"loss_sum", loss_sum}, {"flops", flops}, {"exposed_sum", exposed_sum}, {"network_sum", network_sum}};
 }
 
-void Trainer::Window::restore(const json& text) {
+void Trainer::Window::restore(const nlohmann::json& text) {
   began = text.at("began");
   steps = text.at("steps");
   examples = text.at("examples");
@@ -69,7 +65,7 @@ void Trainer::Window::restore(const json& text) {
   network_sum = text.value("network_sum", 0.0);  // not in older checkpoints
 }
 
-json Trainer::state() const {
+nlohmann::json Trainer::state() const {
   return {{"optimizer_steps", optimizer_.steps()},
           {"seconds", progress_.seconds()},
           {"last_grad_norm", last_.grad_norm},
@@ -83,7 +79,7 @@ json Trainer::state() const {
 }
 
 void Trainer::restore(const CheckpointManifest& manifest, const FlatState& state, std::string_view history) {
-  const json& text = manifest.training;
+  const nlohmann::json& text = manifest.training;
   model_.set_parameters(state.parameters);
   optimizer_.set_moments(state.m, state.v, text.at("optimizer_steps"));
   step_ = first_step_ = manifest.step;
@@ -97,9 +93,10 @@ void Trainer::restore(const CheckpointManifest& manifest, const FlatState& state
   since_evaluation_.restore(text.at("since_evaluation"));
   in_all_.restore(text.at("in_all"));
   best_.restore(best_of(text.at("best")));
-  if (evaluates_otherwise(manifest.facts, options_))
+  evaluates_anew_ = evaluates_otherwise(manifest.facts, options_);
+  if (evaluates_anew_)
     forget_best("evaluations are on other examples than before");
-  else if (options_.load_best_model_at_end && !holds_best_model(manifest))
+  else if (options_.load_best_model_at_end && best_.any() && !holds_best_model(manifest))
     forget_best("the checkpoint does not hold the best model so far");
   advice_given_ = text.at("advice_given").get<decltype(advice_given_)>();
   history_.restore(history);
@@ -108,12 +105,11 @@ void Trainer::restore(const CheckpointManifest& manifest, const FlatState& state
 
 /// As in a run that has only now been told to deliver the best one.
 void Trainer::forget_best(const char* why) {
-  if (!best_.any()) return;
-  if (job_.is_main())
+  if (best_.any() && job_.is_main())
     log_warning(formatted("%s: the best one, of step %lld so far, is now that of the evaluations from here on", why,
                           static_cast<long long>(best_.step())));
   BestModel::State none;
-  none.evaluations_without_gain = best_.state().evaluations_without_gain;
+  if (!evaluates_anew_) none.evaluations_without_gain = best_.state().evaluations_without_gain;
   best_.restore(none);
 }
 
@@ -189,7 +185,7 @@ TrainSummary Trainer::summary() const {
 bool Trainer::evaluation_is_missing() const {
   const auto& done = history_.evaluations();
   return step_ > 0 && step_ == first_step_ && evaluation_is_due(step_ % plan_.steps_per_epoch == 0) &&
-         (done.empty() || done.back().step != step_);
+         (evaluates_anew_ || done.empty() || done.back().step != step_);
 }
 
 }  // namespace lockstep

@@ -50,9 +50,9 @@ const EvalRecord* delivered_evaluation(const RunReport& report, const RunHistory
                                        const TrainSummary& summary) {
   const auto& evaluations = history.evaluations();
   const int64_t step = report.options.load_best_model_at_end ? summary.best.step() : summary.steps;
-  const auto found = std::find_if(evaluations.begin(), evaluations.end(),
+  const auto found = std::find_if(evaluations.rbegin(), evaluations.rend(),
                                   [&](const EvalRecord& record) { return record.step == step; });
-  return found == evaluations.end() ? nullptr : &*found;
+  return found == evaluations.rend() ? nullptr : &*found;
 }
 
 nlohmann::json interim_trainer_state_json(const RunReport& report, const RunHistory& history,

@@ -46,21 +46,24 @@ int64_t saves_after(int64_t step, const TrainInputs& in) {
   return step < in.plan.total_steps ? in.plan.total_steps / interval - step / interval + at_the_end : 0;
 }
 
-int64_t sound_ones_of(const std::string& run, const fs::path& folder) {
+/// Those of its run, which may be removed in the end.
+int64_t sound_ones_of(const ResumePoint& start, const fs::path& folder) {
+  const std::string& run = start.checkpoint->manifest->run;
   const std::vector<StoredCheckpoint> stored = list_checkpoints(folder);
-  return std::count_if(stored.begin(), stored.end(), [&](const StoredCheckpoint& checkpoint) {
-    return checkpoint.manifest && checkpoint.manifest->run == run && !is_pinned(checkpoint.folder);
+  return std::ranges::count_if(stored, [&](const StoredCheckpoint& checkpoint) {
+    return checkpoint.manifest && checkpoint.manifest->run == run && !is_pinned(checkpoint.folder) &&
+           std::ranges::find(start.damaged, checkpoint.folder) == start.damaged.end();
   });
 }
 
-RoomPlan room_plan(const TrainInputs& in, const std::optional<StoredCheckpoint>& start) {
+RoomPlan room_plan(const TrainInputs& in, const ResumePoint& start) {
   RoomPlan plan;
   plan.parameters = model::make_layout(in.config).size;
-  plan.saves = saves_after(start ? start->manifest->step : 0, in);
+  plan.saves = saves_after(start.checkpoint ? start.checkpoint->manifest->step : 0, in);
   plan.limit = in.options.save_total_limit;
   plan.keeps_best_step = in.options.eval_strategy != "no";
   plan.keeps_best_model = in.options.load_best_model_at_end;
-  if (start && plan.limit > 0) plan.replaceable = sound_ones_of(start->manifest->run, in.options.output_dir);
+  if (start.checkpoint && plan.limit > 0) plan.replaceable = sound_ones_of(start, in.options.output_dir);
   return plan;
 }
 
@@ -99,7 +102,7 @@ ResumePoint find_start(Job& job, const TrainInputs& in) {
   return start;
 }
 
-void require_room(Job& job, const TrainInputs& in, const std::optional<StoredCheckpoint>& start) {
+void require_room(Job& job, const TrainInputs& in, const ResumePoint& start) {
   if (in.options.save_strategy == "no") return;
   job.together([&] {
     if (!job.is_main()) return;

@@ -17,7 +17,7 @@ ResumePoint find_start(Job& job, const TrainInputs& in);
 
 /// Collective. Looks before the first step whether --output_dir has room for what the run will write there: warns, or
 /// throws AgreedFailure (kStorage) if not even one checkpoint and the model fit.
-void require_room(Job& job, const TrainInputs& in, const std::optional<StoredCheckpoint>& start);
+void require_room(Job& job, const TrainInputs& in, const ResumePoint& start);
 
 /// Collective. What all checkpoints of this run have in common; `start`: the one it goes on from; `owner`: rank 0's.
 CheckpointFacts checkpoint_facts(Job& job, const TrainInputs& in, const model::ParameterLayout& layout,

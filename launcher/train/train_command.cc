@@ -87,10 +87,10 @@ RunReport report_of(const TrainInputs& in, const Job& job, const model::DistilBe
 }
 
 /// Never success, nor a promise to go on, without the checkpoint of the last step.
-int exit_code_of(const TrainSummary& summary) {
+int exit_code_of(const TrainSummary& summary, bool delivers_best) {
   if (summary.saves.last_failed) return kStorage;
   if (summary.stopped_on_request) return kStopped;
-  return summary.best.lost_step() >= 0 ? kStorage : kDone;
+  return delivers_best && summary.best.lost_step() >= 0 ? kStorage : kDone;
 }
 
 /// What the manifest's "training" and the records say is only looked at here.
@@ -156,7 +156,7 @@ class TrainingRun {
     failpoint("locked");
     if (folder_) owner_ = &folder_->owner();
     resume_ = find_start(job_, in_);
-    require_room(job_, in_, resume_.checkpoint);
+    require_room(job_, in_, resume_);
     on_main([&] { folder_->begin(resume_.checkpoint); });
     failpoint("begun");
   }
@@ -195,6 +195,8 @@ class TrainingRun {
     failpoint("trained");
     return summary;
   }
+
+  bool delivers_best() const { return in_.options.load_best_model_at_end; }
 
   void report(const TrainSummary& summary) {
     job_.activity().phase("writing results", dist::Pace::kOpen);
@@ -240,7 +242,7 @@ int train(Job& job, const std::vector<std::string>& arguments) {
   run.prepare_saves();
   const TrainSummary summary = run.train();
   run.report(summary);
-  return exit_code_of(summary);
+  return exit_code_of(summary, run.delivers_best());
 }
 
 bool asks_for_help(const std::vector<std::string>& arguments) {

@@ -118,7 +118,7 @@ std::string closing_words(const TrainInputs& in, const TrainSummary& summary, in
   if (summary.stopped_on_request) text += words_on_stop(in, summary, time_is_over);
   if (world_size > 1) text += exposed_line(summary);
   text += words_on_saves(summary.saves);
-  if (summary.best.lost_step() >= 0)
+  if (in.options.load_best_model_at_end && summary.best.lost_step() >= 0)
     text += formatted("the model of step %lld, the best one when it was evaluated, could not be written\n",
                       static_cast<long long>(summary.best.lost_step()));
   text += formatted("trained %s in %s, %s; the model is in %s\n", counted(summary.steps, "step").c_str(),

@@ -1,13 +1,13 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "launcher/checkpoint/store.h"
 #include "launcher/exit_codes.h"
 #include "tests/end_to_end/launched_world.h"
+#include "tests/support/records.h"
 
 namespace lockstep::tests {
 
@@ -48,9 +48,8 @@ class CheckpointJob : public LaunchedWorld {
   }
   static std::vector<int> steps_in_metrics() {
     std::vector<int> steps;
-    std::istringstream lines(read_file(run_folder() + "/metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);)
-      steps.push_back(nlohmann::json::parse(line)["step"]);
+    for (const nlohmann::json& record : records_of(read_file(run_folder() + "/metrics.jsonl")))
+      steps.push_back(record["step"]);
     return steps;
   }
   static std::vector<StoredCheckpoint> valid_ones() {
@@ -62,9 +61,8 @@ class CheckpointJob : public LaunchedWorld {
   static std::vector<double> losses(const std::string& folder) {
     std::vector<double> losses;
     const std::vector<StoredCheckpoint> stored = list_checkpoints(folder);
-    std::istringstream history(history_of(stored.front()));
-    for (std::string line; std::getline(history, line);)
-      if (const auto record = nlohmann::json::parse(line); record.contains("loss")) losses.push_back(record["loss"]);
+    for (const nlohmann::json& record : records_of(history_of(stored.front())))
+      if (record.contains("loss")) losses.push_back(record["loss"]);
     return losses;
   }
 };

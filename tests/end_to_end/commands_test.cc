@@ -121,7 +121,7 @@ TEST_F(Commands, AFileIsNoOutputFolder) {
 TEST_F(Commands, OutputThatCannotBeWrittenIsAFailure) {
   const std::string model = "--model_name_or_path " + run_folder();
   for (const std::string& command :
-       {"predict " + model + " text",
+       {std::string("--help"), "list " + run_folder(), "predict " + model + " text",
         "evaluate " + model + " --dataset " + world_->dataset_folder() + " --max_seq_length 48"})
     for (const char* nowhere : {" 1>/dev/full", " 1>&-"})
       expect_failure(lockstep(command + nowhere), kStorage, {"cannot write standard output"});

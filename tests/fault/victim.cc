@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 
 #include "nlohmann/json.hpp"
+#include "tests/support/records.h"
 
 namespace lockstep::tests {
 
@@ -29,9 +30,8 @@ std::vector<std::string> hashes_of(const CheckpointManifest& manifest) {
 
 std::string steps_in_metrics(const std::string& folder) {
   std::string steps;
-  std::istringstream lines(read_file(folder + "/metrics.jsonl"));
-  for (std::string line; std::getline(lines, line);)
-    steps += nlohmann::json::parse(line)["step"].dump() + " ";
+  for (const nlohmann::json& record : records_of(read_file(folder + "/metrics.jsonl")))
+    steps += record["step"].dump() + " ";
   return steps;
 }
 

@@ -5,13 +5,13 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "launcher/exit_codes.h"
 #include "tests/end_to_end/program.h"
 #include "tests/support/background.h"
+#include "tests/support/records.h"
 #include "tests/support/require.h"
 #include "tests/support/tiny_world.h"
 
@@ -93,10 +93,8 @@ class SeveralHosts : public testing::Test {
   };
   static Result result_of(const std::string& run) {
     Result result{read_file(run + "/model.safetensors"), {}};
-    std::istringstream lines(read_file(run + "/metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);)
-      if (const auto record = nlohmann::json::parse(line); record.contains("loss"))
-        result.losses.push_back(record["loss"]);
+    for (const nlohmann::json& record : records_of(read_file(run + "/metrics.jsonl")))
+      if (record.contains("loss")) result.losses.push_back(record["loss"]);
     return result;
   }
   /// Of that many ranks on h1 alone, which nothing happens to.

@@ -1,5 +1,6 @@
 // A job whose network is slow tells so, and where.
 #include "tests/hosts/several_hosts.h"
+#include "tests/support/records.h"
 
 namespace lockstep {
 namespace {
@@ -25,9 +26,8 @@ class SlowLink : public SeveralHosts {
   }
   /// Of the step in which somebody is sure to have noticed.
   nlohmann::json record(int step) const {
-    std::istringstream lines(tests::read_file(run_ + "/metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);)
-      if (auto found = nlohmann::json::parse(line); found["step"] == step) return found;
+    for (const nlohmann::json& found : tests::records_of(tests::read_file(run_ + "/metrics.jsonl")))
+      if (found["step"] == step) return found;
     return {};
   }
 

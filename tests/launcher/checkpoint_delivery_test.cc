@@ -43,8 +43,23 @@ TEST_F(Resume, ABestModelOfOtherEvaluationExamplesIsForgotten) {
   ASSERT_EQ(start.manifest->training["best"]["step"], 4);
   start.manifest->training["best"]["value"] = 2.0;  // more than any accuracy
   EXPECT_EQ(train(start, kNever, options).summary.best.step(), 4);
+  start.manifest->facts["max_eval_samples"] = "-01";
+  EXPECT_EQ(train(start, kNever, options).summary.best.step(), 4) << "the same number";
   start.manifest->facts["max_eval_samples"] = "3";
   EXPECT_GT(train(start, kNever, options).summary.best.step(), 6);
+}
+
+TEST_F(Resume, ARunThatIsDoneIsEvaluatedAnewOnOtherEvaluationExamples) {
+  TrainOptions options = Resume::options();
+  options.load_best_model_at_end = true;
+  train({}, kNever, options);
+  StoredCheckpoint start = checkpoint(kSteps);
+  start.manifest->facts["max_eval_samples"] = "3";
+  const Trained again = train(start, kNever + 1, options);  // who is asked to stop does not evaluate
+  EXPECT_EQ(again.summary.best.step(), kSteps);
+  if (job_->is_main()) {
+    EXPECT_EQ(again.published, std::vector<int64_t>{kSteps});
+  }
 }
 
 TEST_F(Resume, AModelThatTheDiskDoesNotTakeEndsNoTraining) {
@@ -88,17 +103,16 @@ TEST_F(ResumeWithBest, ALostBestModelIsKnownWhereTheTrainingGoesOn) {
 
 TEST_F(ResumeWithBest, ABestModelThatSomebodyWroteIntoDoesNotSpoilTheNextCheckpoint) {
   TrainOptions options = ResumeWithBest::options();
-  options.eval_steps = 5;
-  options.save_steps = 3;
+  options.save_steps = 6;
+  const auto first = fs::path(folder_) / "checkpoint-6";
   after_step_ = [&](int64_t step) {
-    if (step != 7 && step != 8) return;
-    std::this_thread::sleep_for(
-        std::chrono::milliseconds(500));  // at 7 the shards of step 6 are written, at 8 it is there
-    if (step == 8 && job_->is_main()) std::fstream(checkpoint(6).folder / kBestModelName).seekp(100).put('x');
+    if (step < 7 || !job_->is_main()) return;  // whose steps the others wait for
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    if (step == 11) std::fstream(first / kBestModelName).seekp(100).put('x');
   };
-  train({}, 10, options);
+  train({}, kNever, options);
   EXPECT_TRUE(problem_with(checkpoint(6), true));
-  EXPECT_EQ(problem_with(checkpoint(9), true), std::nullopt);
+  EXPECT_EQ(problem_with(checkpoint(kSteps), true), std::nullopt);
 }
 
 /// A long evaluation must not keep a checkpoint from its name that all ranks have written by then.

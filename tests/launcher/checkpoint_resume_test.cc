@@ -4,12 +4,12 @@
 
 #include <fstream>
 #include <optional>
-#include <sstream>
 #include <thread>
 
 #include "data/seal.h"
 #include "launcher/exit_codes.h"
 #include "tests/launcher/resumed_training.h"
+#include "tests/support/records.h"
 
 namespace lockstep {
 namespace {
@@ -138,14 +138,20 @@ TEST_F(Resume, ACheckpointThatWasFoundDamagedNeitherCountsNorGoes) {
     shard.seekp(-1, std::ios::end).put('\x55');
   }
   job_->control().idle_barrier();
+  const auto steps = [&] {
+    std::vector<int64_t> found;
+    for (const StoredCheckpoint& stored : list_checkpoints(folder_))
+      found.push_back(stored.manifest->step);
+    return found;
+  };
   const ResumePoint resume = choose_checkpoint(*job_, resume_wish("auto", folder_), folder_);
   damaged_ = resume.damaged;
-  for (const int64_t step : {10, 11})
-    train(step == 10 ? resume.checkpoint : checkpoint(10), step, options);
-  std::vector<int64_t> steps;
-  for (const StoredCheckpoint& stored : list_checkpoints(folder_))
-    steps.push_back(stored.manifest->step);
-  EXPECT_EQ(steps, (std::vector<int64_t>{11, 10, 7}));
+  train(resume.checkpoint, 10, options);
+  EXPECT_EQ(steps(), (std::vector<int64_t>{10, 3}));
+  damaged_ = choose_checkpoint(*job_, resume_wish("auto", folder_), folder_).damaged;
+  train(checkpoint(10), 11, options);
+  EXPECT_EQ(steps(), (std::vector<int64_t>{11, 10}));
+  EXPECT_TRUE(fs::exists(folder_ + "/checkpoint-7.damaged-1/" + kManifestName));
 }
 
 TEST_F(Resume, NaNInAnEvaluationEndsTheTrainingOnAllRanks) {
@@ -211,9 +217,7 @@ void make_first_format(const StoredCheckpoint& stored) {
   nlohmann::json text = nlohmann::json::parse(to_text(*stored.manifest));
   text.erase("sha256");
   text["format"] = 1;
-  std::istringstream history(history_of(stored));
-  for (std::string line; std::getline(history, line);)
-    text["training"]["history"].push_back(nlohmann::json::parse(line));
+  text["training"]["history"] = tests::records_of(history_of(stored));
   std::erase_if(text["files"].get_ref<nlohmann::json::array_t&>(),
                 [](const nlohmann::json& file) { return file["name"] == kHistoryName; });
   fs::remove(stored.folder / kHistoryName);

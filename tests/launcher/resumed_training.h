@@ -7,7 +7,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "launcher/train/train_checkpoints.h"
 #include "model/compute.h"
 #include "tests/support/mpi_main.h"
+#include "tests/support/records.h"
 #include "tests/support/tiny_world.h"
 
 namespace lockstep::tests {
@@ -110,7 +110,7 @@ class Resume : public testing::Test {
     model.get_parameters(trained.state.parameters);
     trained.log = without_times(history.log());
     if (job_->is_main()) {
-      EXPECT_EQ(without_times(lines_of(folder_ + "/metrics.jsonl")), trained.log);
+      EXPECT_EQ(without_times(records_of(read_file(folder_ + "/metrics.jsonl"))), trained.log);
     }
     return trained;
   }
@@ -131,14 +131,6 @@ class Resume : public testing::Test {
     }
     return kept;
   }
-  static nlohmann::json lines_of(const std::string& path) {
-    nlohmann::json lines = nlohmann::json::array();
-    std::istringstream text(read_file(path));
-    for (std::string line; std::getline(text, line);)
-      lines.push_back(nlohmann::json::parse(line));
-    return lines;
-  }
-
   /// The checkpoint as `world_size` ranks would have written it.
   void divide_anew(const StoredCheckpoint& stored, int world_size) {
     if (!job_->is_main()) return;

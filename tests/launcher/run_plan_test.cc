@@ -124,7 +124,11 @@ TEST(BestModel, IsLostUntilAnEvaluationIsAsGood) {
   EXPECT_EQ(best.lost_step(), 2);
   EXPECT_TRUE(best.observe(result_with_loss(0.3), 3, 3));
   EXPECT_EQ(best.lost_step(), 2) << "the lost one was better";
-  EXPECT_TRUE(best.observe(result_with_loss(0.2), 4, 4));
+  best.lose(3, before);
+  EXPECT_EQ(best.lost_step(), 2) << "likewise";
+  best.observe(result_with_loss(0.25), 4, 4);
+  EXPECT_EQ(best.lost_step(), 2) << "likewise";
+  EXPECT_TRUE(best.observe(result_with_loss(0.2), 5, 5));
   EXPECT_EQ(best.lost_step(), -1);
 }
 
