@@ -3,8 +3,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <stdexcept>
 #include <system_error>
@@ -27,11 +27,13 @@ namespace fs = std::filesystem;
 namespace {
 
 /// Lowers the calling thread's priority. A training's threads wait for each other in every operation, so that whoever
-/// takes one of their cores holds up all of them: it is to take what they leave.
+/// takes one of their cores holds up all of them: it is to take what they leave. LOCKSTEP_IO_NICENESS, by how much: on
+/// a machine that others keep busy, too, whoever saves often may rather have it 0.
 void stand_back() {
-  constexpr int kSteps = 10;  // of the 19 that there are
+  constexpr int kUsual = 10;  // of the 19 steps that there are
+  const char* wish = std::getenv("LOCKSTEP_IO_NICENESS");
   const auto self = static_cast<id_t>(gettid());
-  setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + kSteps);
+  setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + (wish != nullptr ? std::atoi(wish) : kUsual));
 }
 
 /// On a thread of its own, or at once where the system has none left.

@@ -96,6 +96,7 @@ TEST(SaverThreads, StandBackForTheTraining) {
   const std::string gate = own_folder / "gate";
   setenv("LOCKSTEP_FAILPOINT", formatted("shard-begin:%d:1:hold", job.rank()).c_str(), 1);
   setenv("LOCKSTEP_FAILPOINT_GATE", gate.c_str(), 1);
+  unsetenv("LOCKSTEP_IO_NICENESS");
   Training training(job, folder);
   training.step(true);
   std::optional<tests::HeldThread> held;
