@@ -58,7 +58,7 @@ patiently() {
 
 # Of this job, as Slurm sees it now.
 end_time() { date -d "$(squeue -h -j "$job" -o %e)" +%s 2>/dev/null; }
-restarts_now() { scontrol show job "$job" | sed -n 's/.* Restarts=\([0-9]*\).*/\1/p'; }
+of_job() { scontrol show job -o "$job" | sed -n "s/.* $1=\([0-9]*\).*/\1/p"; }
 
 # ---- ranks ----------------------------------------------------------------------------------------------------------------------------
 # count_ranks ARGUMENT...: ranks_per_node and threads of each.
@@ -147,7 +147,7 @@ wait_for_ranks() {
 taken_down() {
   local now
   say "TERM: Slurm takes the job down"
-  now=$(restarts_now)
+  now=$(of_job Restarts)
   if [ "${now:-$restarts}" -gt "$restarts" ]; then
     say "preempted, or a node was lost: Slurm has queued the job again; it goes on from the last checkpoint"
   elif [ "$(date +%s)" -ge "${SLURM_JOB_END_TIME:-9999999999}" ]; then
@@ -168,7 +168,8 @@ where_to_begin() {
   if ! has_checkpoint || { [ "$given" = never ] && [ "$restarts" = 0 ]; }; then echo "${given:-auto}"; else echo auto; fi
 }
 
-requeue() { scontrol requeue "$job" && echo done; }
+# For `patiently`, in a shell of its own. TERM comes to everything in the job as soon as Slurm has queued it again, and must not cost the answer.
+requeue() { trap '' TERM; scontrol requeue "$job" && echo done; }
 
 queue_again() {
   local why="stopped at a checkpoint" end state
@@ -180,6 +181,7 @@ queue_again() {
   # Who cancels the job while it stops means it.
   state=$(patiently squeue -h -j "$job" -o %T)
   [ "${state:-RUNNING}" = RUNNING ] && [ -z "$taken" ] || taken_down
+  [ "$(patiently of_job Requeue)" != 0 ] || { say "failed: $why, but this job is not to be queued again (Requeue=0); the same sbatch goes on from it"; exit 75; }
   patiently requeue >/dev/null || { say "failed: $why, but Slurm does not queue it again (scontrol above says why)"; exit 75; }
   say "$why and queued again: restart $((restarts + 1)) of at most $max_restarts"
   trap : TERM

@@ -171,38 +171,51 @@ TEST_F(Slurm, AWarningLeadsToACheckpointARequeueAndTheUnbrokenModel) {
   }
 }
 
-/// The scripts of a site whose set-up takes until somebody opens its gate.
-class SlowSite {
+/// The batch scripts, with a set-up of this site's own.
+class Site {
  public:
-  explicit SlowSite(const std::string& folder) : folder_(folder) {
+  Site(const std::string& folder, const std::string& set_up) : folder_(folder) {
     fs::create_directories(folder);
     for (const char* file : {"train.sbatch", "job.sh"})
       fs::copy_file(environment("LOCKSTEP_SOURCE") + "/slurm/" + file, folder + "/" + file);
     std::string script = read_file(folder + "/job.sh");
-    const std::string setup = "site_setup() {\n",
-                      slow = "touch " + here() + "; until [ -e " + gate() + " ]; do sleep 0.1; done\n";
-    script.insert(script.find(setup) + setup.size(), slow);
+    const std::string begin = "site_setup() {\n";
+    script.insert(script.find(begin) + begin.size(), set_up + "\n");
     std::ofstream(folder + "/job.sh") << script;
   }
   std::string script() const { return folder_ + "/train.sbatch"; }
-  std::string here() const { return folder_ + "/here"; }
-  std::string gate() const { return folder_ + "/gate"; }
 
  private:
   std::string folder_;
 };
 
 TEST_F(Slurm, AWarningBeforeThereAreRanksIsPassedOnToThem) {
-  const SlowSite site(world_->path("slow_site"));
+  const std::string here = world_->path("here"), gate = world_->path("gate");
+  const Site site(world_->path("slow_site"), "touch " + here + "; until [ -e " + gate + " ]; do sleep 0.1; done");
   const std::string job = submit(kTwoRanks + " " + site.script() + train());
-  ASSERT_TRUE(becomes_true([&] { return fs::exists(site.here()); }, kPatience)) << words();
+  ASSERT_TRUE(becomes_true([&] { return fs::exists(here); }, kPatience)) << words();
   warn(job);
   std::this_thread::sleep_for(std::chrono::seconds(1));
-  std::ofstream(site.gate()) << "open";
+  std::ofstream(gate) << "open";
   ASSERT_TRUE(comes_to(job, "COMPLETED"));
   EXPECT_EQ(field(job, "Restarts"), "1");
   EXPECT_THAT(words(), HasSubstr("USR1: asking the ranks to stop"));
   expect_the_unbroken_model();
+}
+
+// Slurm ends all programs of a job that it queues again, and so the one that asked for it.
+TEST_F(Slurm, ARequeueWhoseAnswerIsLateIsToldAllTheSame) {
+  const std::string commands = world_->path("slow_commands");
+  fs::create_directories(commands);
+  std::ofstream(commands + "/scontrol") << "#!/bin/bash\n"
+                                           "PATH=${PATH#*:}; scontrol \"$@\"; code=$?; sleep 1; exit $code\n";
+  fs::permissions(commands + "/scontrol", fs::perms::owner_all);
+  const Site site(world_->path("site_of_slow_commands"), "PATH=" + commands + ":$PATH");
+  const std::string job = submit(kTwoRanks + " " + site.script() + train());
+  ASSERT_TRUE(comes_to_train());
+  warn(job);
+  ASSERT_TRUE(comes_to(job, "COMPLETED"));
+  EXPECT_THAT(words(), HasSubstr("queued again: restart 1 of at most 50"));
 }
 
 TEST_F(Slurm, RealWeightsComeThroughARequeueUnharmed) {
@@ -287,7 +300,7 @@ TEST_F(Slurm, AJobThatIsNotToBeQueuedAgainStopsForGoodWithItsCheckpoint) {
   EXPECT_EQ(tests::run("scontrol update JobId=" + job + " Requeue=0").exit_code, 0);
   warn(job);
   ASSERT_TRUE(comes_to(job, "FAILED"));
-  EXPECT_THAT(words(), HasSubstr("stopped at a checkpoint, but Slurm does not queue it again"));
+  EXPECT_THAT(words(), HasSubstr("stopped at a checkpoint, but this job is not to be queued again"));
   EXPECT_EQ(tests::lockstep("verify " + run_).exit_code, kDone);
 }
 
