@@ -8,8 +8,6 @@ namespace lockstep {
 
 namespace {
 
-using nlohmann::json;
-
 constexpr const char* kTrackNames[] = {"compute", "reductions"};
 
 int64_t nanoseconds(dist::Clock::time_point time) {
@@ -17,11 +15,11 @@ int64_t nanoseconds(dist::Clock::time_point time) {
 }
 
 /// Times in nanoseconds of the rank's own clock.
-json json_of(const TraceEvent& event) {
-  json result = {{"name", event.name},
-                 {"ph", event.is_instant ? "i" : "X"},
-                 {"tid", static_cast<int>(event.track)},
-                 {"ts", nanoseconds(event.time.begin)}};
+nlohmann::json json_of(const TraceEvent& event) {
+  nlohmann::json result = {{"name", event.name},
+                           {"ph", event.is_instant ? "i" : "X"},
+                           {"tid", static_cast<int>(event.track)},
+                           {"ts", nanoseconds(event.time.begin)}};
   if (event.is_instant) {
     result["s"] = "t";  // drawn on its own track only
   } else {
@@ -31,23 +29,23 @@ json json_of(const TraceEvent& event) {
   return result;
 }
 
-json name_event(const char* kind, int pid, int tid, const std::string& name) {
+nlohmann::json name_event(const char* kind, int pid, int tid, const std::string& name) {
   return {{"ph", "M"}, {"name", kind}, {"pid", pid}, {"tid", tid}, {"args", {{"name", name}}}};
 }
 
 /// The moment of the meeting on each rank's clock: its host's first rank's, since these clocks are one.
-std::vector<int64_t> meetings_of(const std::vector<json>& ranks) {
+std::vector<int64_t> meetings_of(const std::vector<nlohmann::json>& ranks) {
   std::map<std::string, int64_t> by_host;
   std::vector<int64_t> meetings;
-  for (const json& rank : ranks)
+  for (const nlohmann::json& rank : ranks)
     meetings.push_back(by_host.emplace(rank["host"].get<std::string>(), rank["meeting"].get<int64_t>()).first->second);
   return meetings;
 }
 
-int64_t first_time(const std::vector<json>& ranks, const std::vector<int64_t>& meetings) {
+int64_t first_time(const std::vector<nlohmann::json>& ranks, const std::vector<int64_t>& meetings) {
   int64_t first = std::numeric_limits<int64_t>::max();
   for (size_t i = 0; i < ranks.size(); ++i)
-    for (const json& event : ranks[i]["events"])
+    for (const nlohmann::json& event : ranks[i]["events"])
       first = std::min(first, event["ts"].get<int64_t>() - meetings[i]);
   return first;
 }
@@ -56,26 +54,26 @@ int64_t first_time(const std::vector<json>& ranks, const std::vector<int64_t>& m
 
 std::string trace_of_rank(const std::string& host, dist::Clock::time_point meeting,
                           const std::vector<TraceEvent>& events) {
-  json result = {{"host", host}, {"meeting", nanoseconds(meeting)}, {"events", json::array()}};
+  nlohmann::json result = {{"host", host}, {"meeting", nanoseconds(meeting)}, {"events", nlohmann::json::array()}};
   for (const TraceEvent& event : events)
     result["events"].push_back(json_of(event));
   return result.dump();
 }
 
-json join_traces(const std::vector<std::string>& texts) {
-  std::vector<json> ranks;
+nlohmann::json join_traces(const std::vector<std::string>& texts) {
+  std::vector<nlohmann::json> ranks;
   for (const std::string& text : texts)
-    ranks.push_back(json::parse(text));
+    ranks.push_back(nlohmann::json::parse(text));
   const std::vector<int64_t> meetings = meetings_of(ranks);
   const int64_t first = first_time(ranks, meetings);
-  json events = json::array();
+  nlohmann::json events = nlohmann::json::array();
   for (size_t i = 0; i < ranks.size(); ++i) {
     const int pid = static_cast<int>(i);
     events.push_back(
         name_event("process_name", pid, 0, "rank " + std::to_string(i) + " on " + ranks[i]["host"].get<std::string>()));
     for (const TraceTrack track : {TraceTrack::kCompute, TraceTrack::kReductions})
       events.push_back(name_event("thread_name", pid, static_cast<int>(track), kTrackNames[static_cast<int>(track)]));
-    for (json event : ranks[i]["events"]) {
+    for (nlohmann::json event : ranks[i]["events"]) {
       event["pid"] = pid;
       event["ts"] = static_cast<double>(event["ts"].get<int64_t>() - meetings[i] - first) / 1000;
       if (event.contains("dur")) event["dur"] = static_cast<double>(event["dur"].get<int64_t>()) / 1000;

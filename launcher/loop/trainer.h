@@ -168,6 +168,7 @@ class Trainer {
   GradientSync sync_;
   Trace trace_;
   BestModel best_;
+  const ProgressStyle progress_style_;
   Progress progress_;
   StopQuestion stop_requested_;
   bool stopping_ = false;        // agreed by all ranks

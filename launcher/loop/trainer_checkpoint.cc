@@ -182,10 +182,4 @@ TrainSummary Trainer::summary() const {
           .saves = saver_ != nullptr ? saver_->counts() : SaveCounts{}};
 }
 
-bool Trainer::evaluation_is_missing() const {
-  const auto& done = history_.evaluations();
-  return step_ > 0 && step_ == first_step_ && evaluation_is_due(step_ % plan_.steps_per_epoch == 0) &&
-         (evaluates_anew_ || done.empty() || done.back().step != step_);
-}
-
 }  // namespace lockstep
