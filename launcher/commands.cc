@@ -6,9 +6,8 @@
 
 #include "data/hdf5_version.h"
 #include "dist/mpi_environment.h"
-#include "launcher/cli/command_line.h"
 #include "launcher/cli/command_list.h"
-#include "launcher/cli/standard_streams.h"
+#include "launcher/cli/run_command.h"
 #include "launcher/errors.h"
 #include "launcher/job/log.h"
 #include "model/compute.h"
@@ -37,23 +36,12 @@ int dispatch(const std::vector<std::string>& arguments) {
   return run->second({arguments.begin() + 1, arguments.end()});
 }
 
-int dispatch_or_help(const std::vector<std::string>& arguments) {
-  try {
-    return dispatch(arguments);
-  } catch (const HelpRequested& help) {
-    std::fputs(help.text.c_str(), stdout);
-    return kDone;
-  }
-}
-
 }  // namespace
 
 int run_command(const std::vector<std::string>& arguments) {
   start_log(0, 1);
   try {
-    const int exit_code = dispatch_or_help(arguments);
-    flush_output();
-    return exit_code;
+    return run_or_help(dispatch, arguments);
   } catch (const std::exception& error) {
     const Problem problem = problem_of(error);
     print_error(problem.message);

@@ -1,7 +1,7 @@
 // lockstep-export: the commands that need HDF5, but neither LibTorch nor MPI. `lockstep` (main.cc) starts it.
 #include <string_view>
 
-#include "launcher/cli/light_command.h"
+#include "launcher/cli/run_command.h"
 #include "launcher/export_command.h"
 #include "launcher/plan/plan_command.h"
 

@@ -15,7 +15,7 @@
 
 #include "launcher/checkpoint_commands.h"
 #include "launcher/cli/command_list.h"
-#include "launcher/cli/light_command.h"
+#include "launcher/cli/run_command.h"
 #include "launcher/cli/standard_streams.h"
 #include "launcher/errors.h"
 #include "launcher/launch/launch_command.h"

@@ -36,7 +36,7 @@ PLACES = (
     (r"\bstd::(?:printf|fprintf|puts|fputs|fwrite|cout|cerr|clog)\b", ("launcher",),
      ("launcher/checkpoint_commands.cc", "launcher/commands.cc", "launcher/export_command.cc",
       "launcher/launch/launch_command.cc", "launcher/launch/slurm_submit.cc", "launcher/launch/supervisor.cc",
-      "launcher/cli/light_command.cc", "launcher/job/log.cc", "launcher/main.cc", "launcher/plan/plan_command.cc",
+      "launcher/cli/run_command.cc", "launcher/job/log.cc", "launcher/main.cc", "launcher/plan/plan_command.cc",
       "launcher/predict_command.cc", "launcher/job/progress.cc", "launcher/verify_dataset.cc")),
 )
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)

@@ -1,4 +1,4 @@
-#include "launcher/cli/light_command.h"
+#include "launcher/cli/run_command.h"
 
 #include <cstdio>
 #include <exception>
@@ -10,24 +10,20 @@
 
 namespace lockstep {
 
-namespace {
-
-int run_or_help(const LightCommand& run, const std::vector<std::string>& arguments) {
+int run_or_help(const Command& run, const std::vector<std::string>& arguments) {
+  int exit_code = kDone;
   try {
-    return run(arguments);
+    exit_code = run(arguments);
   } catch (const HelpRequested& help) {
     std::fputs(help.text.c_str(), stdout);
-    return kDone;
   }
+  flush_output();
+  return exit_code;
 }
 
-}  // namespace
-
-int run_light(const LightCommand& run, const std::vector<std::string>& arguments) {
+int run_light(const Command& run, const std::vector<std::string>& arguments) {
   try {
-    const int exit_code = run_or_help(run, arguments);
-    flush_output();
-    return exit_code;
+    return run_or_help(run, arguments);
   } catch (const std::exception& error) {
     const Problem problem = problem_of(error);
     std::fprintf(stderr, "error: %s\n", printable_lines(problem.message).c_str());
