@@ -91,14 +91,6 @@ TEST_F(LaunchedJob, CtrlCStopsAllRanksAfterTheSameStep) {
   expect_stopped_run(job->output());
 }
 
-TEST_F(LaunchedJob, Usr1IsARequestToStopAsToEachOfItsRanks) {
-  const auto job = launch(2);
-  ASSERT_TRUE(becomes_true([] { return !mpiruns().empty(); }, tests::kPatience));
-  job->signal(SIGUSR1);
-  EXPECT_EQ(job->exit_code(), kStopped) << job->output();
-  expect_stopped_run(job->output());
-}
-
 TEST_F(LaunchedJob, UnderNohupItOutlivesItsTerminal) {
   const auto job = start(
       {"sh", "-c", "trap '' HUP; exec \"$@\"", "sh", tests::environment("LOCKSTEP_BINARY"), "launch", "-n", "2", "--"},
@@ -127,12 +119,17 @@ TEST_F(LaunchedJob, InABatchJobOfOneTaskAllRanksStart) {
   EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
 }
 
-TEST_F(LaunchedJob, CtrlCBeforeTheRanksAreThereIsNotLost) {
-  const auto job = launch(2);
-  ASSERT_TRUE(becomes_true([] { return !mpiruns().empty(); }, tests::kPatience));
-  job->signal(SIGINT);
-  EXPECT_EQ(job->exit_code(), kStopped) << job->output();
-  expect_stopped_run(job->output());
+/// SIGUSR1, as each of its ranks takes it.
+TEST_F(LaunchedJob, CtrlCOrUsr1BeforeTheRanksAreThereIsNotLost) {
+  for (const int request : {SIGINT, SIGUSR1}) {
+    SCOPED_TRACE(request);
+    std::filesystem::remove_all(run_folder());
+    const auto job = launch(2);
+    ASSERT_TRUE(becomes_true([] { return !mpiruns().empty(); }, tests::kPatience));
+    job->signal(request);
+    EXPECT_EQ(job->exit_code(), kStopped) << job->output();
+    expect_stopped_run(job->output());
+  }
 }
 
 TEST_F(LaunchedJob, CtrlCStopsARunThatMostlyEvaluates) {

@@ -10,6 +10,7 @@
 #include "launcher/job/progress.h"
 #include "launcher/train/results_table.h"
 #include "tests/support/process.h"
+#include "tests/support/records.h"
 
 namespace lockstep {
 namespace {
@@ -204,31 +205,33 @@ TEST_F(Report, TheTableMarksTheBestAndShowsPublishedValuesBeside) {
   EXPECT_NE(table.find("0.2896    0.8750    0.8867    0.8808    0.8800"), std::string::npos) << table;
 }
 
-TEST_F(Report, WhatAFullDiskDidNotTakeOfTheHistoryFollowsLater) {
-  const tests::TemporaryFolder folder;
-  const std::filesystem::path file = folder / "metrics.jsonl";
-  RunHistory history(folder.path());
-  std::filesystem::remove(file);
-  std::filesystem::create_symlink("/dev/full", file);
-  history.add(TrainRecord{20, 0.1, 0.69314, 2.5, 1e-5});
-  std::filesystem::remove(file);
+class FullDisk : public Report {
+ protected:
+  /// Whose first record, of step 20, the disk did not take.
+  RunHistory behind() const {
+    RunHistory history(folder_.path());
+    std::filesystem::remove(file_);
+    std::filesystem::create_symlink("/dev/full", file_);
+    history.add(TrainRecord{20, 0.1, 0.69314, 2.5, 1e-5});
+    std::filesystem::remove(file_);
+    return history;
+  }
+  tests::TemporaryFolder folder_;
+  const std::filesystem::path file_ = folder_ / "metrics.jsonl";
+};
+
+TEST_F(FullDisk, WhatItDidNotTakeOfTheHistoryFollowsLater) {
+  RunHistory history = behind();
   history.add(TrainRecord{40, 0.2, 0.69314, 2.5, 1e-5});
   history.add(TrainRecord{60, 0.3, 0.69314, 2.5, 1e-5});
-  const std::string lines = tests::read_file(file);
-  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 3);
-  EXPECT_EQ(nlohmann::json::parse(lines.substr(0, lines.find('\n')))["step"], 20);
+  const auto records = tests::records_of(tests::read_file(file_));
+  ASSERT_EQ(records.size(), 3);
+  EXPECT_EQ(records[0]["step"], 20);
 }
 
-TEST_F(Report, WhatAFullDiskDidNotTakeOfTheLastRecordIsWrittenAtTheEnd) {
-  const tests::TemporaryFolder folder;
-  const std::filesystem::path file = folder / "metrics.jsonl";
-  RunHistory history(folder.path());
-  std::filesystem::remove(file);
-  std::filesystem::create_symlink("/dev/full", file);
-  history.add(TrainRecord{20, 0.1, 0.69314, 2.5, 1e-5});
-  std::filesystem::remove(file);
-  history.catch_up();
-  EXPECT_EQ(nlohmann::json::parse(tests::read_file(file))["step"], 20);
+TEST_F(FullDisk, WhatItDidNotTakeOfTheLastRecordIsWrittenAtTheEnd) {
+  behind().catch_up();
+  EXPECT_EQ(nlohmann::json::parse(tests::read_file(file_))["step"], 20);
 }
 
 TEST_F(Report, HistoryIsWrittenThroughAsItComes) {
