@@ -33,11 +33,13 @@ download_imdb() {
 
 # dataset_key SOURCE MODEL OPTION...: names a prepared data set by all that it is made from, the program's version included.
 dataset_key() {
-  local source=$1 model=$2
+  local source=$1 model=$2 file
   shift 2
   {
     stat --dereference --format='%n %s %Y' "$source"
-    sha256sum <"$model/vocab.txt"
+    for file in vocab.txt tokenizer.json tokenizer_config.json; do
+      [ ! -e "$model/$file" ] || sha256sum <"$model/$file"
+    done
     sed -n 's/^project(lockstep VERSION \([0-9.]*\).*/\1/p' "$root/CMakeLists.txt"
     cat "$root"/data/*.cc "$root"/data/*.h | sha256sum
     printf '%s\n' "$@"

@@ -206,10 +206,17 @@ all_nodes_answer() {
   timeout 60 "${on_each_node[@]}" true 2>/dev/null & wait $!
 }
 
+# is_saving OPTION...: whether --save_strategy is given, here or in the --config file.
+is_saving() {
+  local config
+  config=$(value_of config "$@")
+  [ -n "$(value_of save_strategy "$@")" ] || { [ -n "$config" ] && grep -qsE '^[[:space:]]*save[-_]strategy[[:space:]]*=' "$config"; }
+}
+
 run_job() {
   run=$(value_of output_dir "$@")
   [ -n "$run" ] || die "--output_dir is missing on the command line"
-  [ -n "$(value_of save_strategy "$@")$(value_of config "$@")" ] || die "without --save_strategy there is nothing to go on from after a stop"
+  is_saving "$@" || die "without --save_strategy, here or in the --config file, there is nothing to go on from after a stop; add --save_strategy epoch"
   site_setup
   program=${LOCKSTEP:-$(ls "$folder"/../bin/lockstep "$folder"/../build/bin/lockstep 2>/dev/null | head -n 1)}
   [ -x "$program" ] || die "there is no program at '$program'; build it, or name it: export LOCKSTEP=/path/to/lockstep"

@@ -29,11 +29,13 @@ std::string mistake_in(const Words& arguments) {
   return "";
 }
 
+tests::Outcome in_job_script(const std::string& commands) {
+  return tests::run("bash -c '. " + tests::environment("LOCKSTEP_SOURCE") + "/slurm/job.sh; " + commands + "'");
+}
+
 /// What job.sh makes of --resume_from_checkpoint, in `run`.
 std::string beginning_in(const std::string& run, int restarts, const std::string& option) {
-  const std::string script = tests::environment("LOCKSTEP_SOURCE") + "/slurm/job.sh";
-  return tests::run("bash -c '. " + script + "; run=" + run + " restarts=" + std::to_string(restarts) +
-                    "; where_to_begin train " + option + "'")
+  return in_job_script("run=" + run + " restarts=" + std::to_string(restarts) + "; where_to_begin train " + option)
       .output;
 }
 
@@ -48,6 +50,17 @@ TEST(SlurmJob, BeginsWhereTheUserSaysUntilThereIsACheckpointOfItsOwn) {
   EXPECT_EQ(beginning_in(run, 0, "--resume_from_checkpoint never"), "never\n");
   EXPECT_EQ(beginning_in(run, 0, "--resume_from_checkpoint False"), "never\n");
   EXPECT_EQ(beginning_in(run, 1, "--resume_from_checkpoint never"), "auto\n");
+}
+
+TEST(SlurmJob, MustSaveByItsOptionsOrItsRecipe) {
+  const tests::TemporaryFolder folder;
+  const std::string recipe = folder / "recipe.toml";
+  std::ofstream(recipe) << "# save_strategy = \"epoch\"\nsave_steps = 5\n";
+  EXPECT_NE(in_job_script("is_saving train --config " + recipe).exit_code, 0);
+  EXPECT_NE(in_job_script("is_saving train --seed 1").exit_code, 0);
+  EXPECT_EQ(in_job_script("is_saving train --save-strategy steps --config " + recipe).exit_code, 0);
+  std::ofstream(recipe) << "seed = 1\nsave_strategy = \"epoch\"\n";
+  EXPECT_EQ(in_job_script("is_saving train --config " + recipe).exit_code, 0);
 }
 
 TEST(SlurmSubmit, AsksForNodesGpusCoresAndTime) {
