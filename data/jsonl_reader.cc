@@ -21,13 +21,19 @@ std::vector<std::string> keys_of(const Json& object) {
   return keys;
 }
 
+/// On one line, or its first line.
+bool begins_array(const std::string& line) {
+  const size_t first = line.find_first_not_of(" \t\r");
+  return first != std::string::npos && line[first] == '[';
+}
+
 Json object_in(const std::string& line, const std::string& place, bool is_first) {
+  if (is_first && begins_array(line))
+    throw DataError(place + ": the file is one JSON array; expected one object per line (jq -c '.[]' makes it so)");
   Json object;
   try {
     object = parse_json(line);
   } catch (const DataError& error) {
-    if (is_first && line.find_first_not_of(" \t\r") == line.find('['))
-      throw DataError(place + ": the file is one JSON array; expected one object per line (jq -c '.[]' makes it so)");
     throw DataError(place + ": " + error.what() + kExpected);
   }
   if (!object.is_object()) throw DataError(place + ": found " + object.type_name() + kExpected);

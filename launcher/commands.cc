@@ -10,6 +10,7 @@
 #include "launcher/cli/run_command.h"
 #include "launcher/errors.h"
 #include "launcher/job/log.h"
+#include "launcher/launch/machine_facts.h"
 #include "model/compute.h"
 
 namespace lockstep {
@@ -17,8 +18,10 @@ namespace lockstep {
 namespace {
 
 int print_versions(const std::vector<std::string>&) {
-  const std::string text = "lockstep " LOCKSTEP_VERSION "\nLibTorch " + model::libtorch_version() + "\n" +
-                           dist::MpiEnvironment::library_version() + "\nHDF5 " + data::hdf5_version() + "\n";
+  const std::string text = std::string("lockstep " LOCKSTEP_VERSION) +
+                           (kIsBuiltForGpus ? ", for GPUs and CPUs" : ", for CPUs") + "\nLibTorch " +
+                           model::libtorch_version() + "\n" + dist::MpiEnvironment::library_version() + "\nHDF5 " +
+                           data::hdf5_version() + "\n";
   std::fputs(text.c_str(), stdout);
   return kDone;
 }

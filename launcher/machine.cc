@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "launcher/errors.h"
+#include "launcher/job/log.h"
 #include "model/compute.h"
 #include "model/distilbert.h"
 
@@ -43,19 +44,25 @@ bool is_gpu_out_of_reach(int cuda_devices, int driver_devices, const Environment
 
 namespace {
 
-void require_gpu_in_reach(int cuda_devices, const std::string& host) {
+void judge_unused_gpus(int cuda_devices, const dist::MpiEnvironment& environment) {
   if (!is_gpu_out_of_reach(cuda_devices, gpu_devices(), own_environment())) return;
-  throw SettingsError("--device auto: host " + host +
-                      " has a GPU (/dev/nvidia*), but CUDA shows this program none. CUDA 13 needs driver 580 or newer "
-                      "(nvidia-smi shows its version), in a container its libraries, too; a batch job has to ask for "
-                      "GPUs; or add --device cpu");
+  const std::string found = "--device auto: host " + environment.host() + " has a GPU (/dev/nvidia*), but ";
+  if (kIsBuiltForGpus)
+    throw SettingsError(found +
+                        "CUDA shows this program none. CUDA 13 needs driver 580 or newer (nvidia-smi shows its "
+                        "version), in a container its libraries, too; a batch job has to ask for GPUs; or add --device "
+                        "cpu");
+  if (environment.local_rank() == 0)
+    log_warning(found +
+                "this program is built without CUDA, and computes on the CPU: configure with "
+                "-DLOCKSTEP_CUDA=ON, or add --device cpu");
 }
 
 }  // namespace
 
 std::string choose_device(const std::string& wanted, const dist::MpiEnvironment& environment) {
   const int gpus = model::cuda_device_count();
-  if (wanted == "auto") require_gpu_in_reach(gpus, environment.host());
+  if (wanted == "auto") judge_unused_gpus(gpus, environment);
   if (wanted == "cpu" || (wanted == "auto" && gpus == 0)) return "cpu";
   if (gpus == 0)
     throw SettingsError("--device cuda: host " + environment.host() +

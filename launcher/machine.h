@@ -24,7 +24,7 @@ ThreadPlan plan_threads(int threads_wanted, int ranks_on_host);
 bool is_gpu_out_of_reach(int cuda_devices, int driver_devices, const Environment& environment);
 
 /// "cpu" or "cuda:N", N the local rank. Throws SettingsError if GPUs are wanted and this host has fewer than ranks,
-/// and, rather than train on the CPU unasked, for "auto" where one is out of reach.
+/// and, rather than train on the CPU unasked, for "auto" where one is out of reach; in a build for CPUs it warns.
 std::string choose_device(const std::string& wanted, const dist::MpiEnvironment& environment);
 
 /// Throws SettingsError if `device` is a GPU without bf16; a CPU without its instructions is slow, but right.

@@ -30,6 +30,7 @@ under launch, SIGUSR1 to mpirun) before the end.)";
 
 constexpr int64_t kMost = 1'000'000'000;  // keeps products of counts far from overflow
 constexpr double kAny = 1e30;             // finite, and no judgement
+constexpr double kLeastEpsilon = 1e-37;   // as a float it is not 0: where all gradients were 0, AdamW divides by it
 
 CLI::Validator hang_timeout_seconds() {
   const auto check = [](std::string& text) -> std::string {
@@ -110,7 +111,7 @@ void add_optimizer_options(CLI::App& app, TrainOptions& o) {
       ->group(group);
   app.add_option("--adam_beta1", o.adam_beta1, "AdamW's beta1")->check(fraction())->group(group);
   app.add_option("--adam_beta2", o.adam_beta2, "AdamW's beta2")->check(fraction())->group(group);
-  app.add_option("--adam_epsilon", o.adam_epsilon, "AdamW's epsilon")->check(number(0, kAny))->group(group);
+  app.add_option("--adam_epsilon", o.adam_epsilon, "AdamW's epsilon")->check(number(kLeastEpsilon, kAny))->group(group);
   app.add_option("--max_grad_norm", o.max_grad_norm, "Clip the gradient's norm to this; 0: never")
       ->check(number(0, kAny))
       ->group(group);

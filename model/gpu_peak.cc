@@ -18,15 +18,22 @@ constexpr Peak kPeaks[] = {
     {"A100", 312, 19.5},   {"L40S", 362, 91.6}, {"L4", 121, 30.3},     {"A10", 125, 31.2},
 };
 
-/// Whole words only: an L40 is no L4.
+/// Whole words only: an L40 is no L4. Of the hyphened names only the boards' ("A100-SXM4-40GB"): those of virtual GPUs
+/// are alike ("A10-24Q").
 bool names(const std::string& gpu, const std::string& part) {
   return (" " + gpu + " ").find(" " + part + " ") != std::string::npos ||
-         gpu.find(" " + part + "-") != std::string::npos;
+         gpu.find(" " + part + "-SXM") != std::string::npos || gpu.find(" " + part + "-PCI") != std::string::npos;
+}
+
+/// Of a slice the peak is not known.
+bool is_slice(const std::string& gpu) {
+  return gpu.find(" MIG ") != std::string::npos;
 }
 
 }  // namespace
 
 double peak_flops_of(const std::string& gpu, Precision precision) {
+  if (is_slice(gpu)) return 0;
   for (const Peak& peak : kPeaks)
     if (names(gpu, peak.part_of_name)) return 1e12 * (precision == Precision::kBFloat16 ? peak.bfloat16 : peak.float32);
   return 0;

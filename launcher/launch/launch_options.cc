@@ -72,7 +72,9 @@ LaunchOptions parse_launch_options(const std::vector<std::string>& arguments) {
       ->check(whole_number(1, 65536));
   app->add_option("--hosts", hosts, "Hosts, each with its number of ranks: a:4,b:4. One rank if there is none")
       ->type_name("LIST");
-  app->add_option("--threads", o.threads, "Threads per rank; without it the ranks of a host share out its cores")
+  app->add_option("--threads", o.threads,
+                  "Threads per rank; without it the ranks of a host share out its cores, with --slurm those that Slurm "
+                  "gives them (often one)")
       ->default_str("")
       ->type_name("T")
       ->check(whole_number(1, 4096));

@@ -69,7 +69,6 @@ Environment own_environment() {
 }
 
 int gpu_devices() {
-#ifdef LOCKSTEP_CUDA
   int devices = 0;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator("/dev", ignored)) {
@@ -79,9 +78,6 @@ int gpu_devices() {
     if (name.starts_with("nvidia") && numbered) ++devices;
   }
   return devices;
-#else
-  return 0;
-#endif
 }
 
 int visible_gpus(int devices, const Environment& environment) {
@@ -122,7 +118,7 @@ MachineFacts look_at_machine() {
   MachineFacts facts;
   count_cores(facts);
   facts.environment = own_environment();
-  facts.gpus = visible_gpus(gpu_devices(), facts.environment);
+  facts.gpus = kIsBuiltForGpus ? visible_gpus(gpu_devices(), facts.environment) : 0;
   facts.is_root = geteuid() == 0;
   const fs::path self = fs::read_symlink("/proc/self/exe");
   facts.program = find_program(facts.environment, self);

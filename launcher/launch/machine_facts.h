@@ -27,7 +27,14 @@ std::string own_program();
 
 Environment own_environment();
 
-/// By the driver's own files: asking CUDA itself would load its libraries for a second. 0 in a build for CPUs.
+/// Whether the program links LibTorch's CUDA library.
+#ifdef LOCKSTEP_CUDA
+inline constexpr bool kIsBuiltForGpus = true;
+#else
+inline constexpr bool kIsBuiltForGpus = false;
+#endif
+
+/// By the driver's own files: asking CUDA itself would load its libraries for a second.
 int gpu_devices();
 /// GPUs out of `devices` that CUDA_VISIBLE_DEVICES lets a program see.
 int visible_gpus(int devices, const Environment& environment);

@@ -90,6 +90,11 @@ std::vector<std::string> sbatch_line(const LaunchOptions& options, const std::st
 }
 
 int launch_slurm_job(const LaunchOptions& options) {
+  if (options.slurm->gpus > 0 && !kIsBuiltForGpus)
+    std::fputs(
+        "warning: --gpus: this program is built for CPUs, and its ranks will compute on those of the GPU nodes; "
+        "configure with -DLOCKSTEP_CUDA=ON, or take the -cuda bundle\n",
+        stderr);
   const std::string program = own_program();
   const std::vector<std::string> line = sbatch_line(options, find_batch_script(program));
   setenv("LOCKSTEP", program.c_str(), 1);  // the job has this environment

@@ -63,7 +63,6 @@ nlohmann::json interim_trainer_state_json(const RunReport& report, const RunHist
                          {"max_steps", report.plan.total_steps},
                          {"num_train_epochs", report.plan.epochs},
                          {"train_batch_size", report.plan.device_batch},
-                         {"global_batch_size", report.plan.global_batch},
                          {"logging_steps", report.options.logging_steps},
                          {"eval_steps", report.options.eval_steps},
                          {"is_hyper_param_search", false},

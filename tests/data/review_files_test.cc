@@ -190,6 +190,7 @@ TEST_F(Jsonl, MissingKeyInTheFirstObjectIsAWrongColumn) {
 
 TEST_F(Jsonl, OneJsonArrayIsExplained) {
   expect_error<DataError>("a.json", "[\n{\"text\": \"a\", \"label\": 1}\n]\n", "the file is one JSON array");
+  expect_error<DataError>("a.json", "[{\"text\": \"a\", \"label\": 1}]\n", "the file is one JSON array");
 }
 
 TEST_F(Jsonl, InvalidUtf8IsReplacedAndMarked) {

@@ -74,7 +74,7 @@ TEST(Program, HelpHasOneLineOfUsage) {
 TEST(Program, VersionTellsWhatItIsBuiltFrom) {
   const Outcome outcome = lockstep("--version");
   EXPECT_EQ(outcome.exit_code, 0);
-  for (const char* part : {"lockstep 0", "LibTorch 2", "MPI", "HDF5 1"})
+  for (const char* part : {"lockstep 0", ", for ", "LibTorch 2", "MPI", "HDF5 1"})
     EXPECT_THAT(outcome.output, HasSubstr(part));
 }
 

@@ -195,6 +195,8 @@ TEST(CommandLine, OptionsOfTrainerThatAreNotHereAreExplained) {
                                       {"--report_to", "metrics.jsonl"},
                                       {"--train_file", "lockstep prepare"}})
     EXPECT_NE(usage_error_of({option, "1"}).find(words), std::string::npos) << usage_error_of({option, "1"});
+  EXPECT_EQ(counterpart_of("prepare", "val_file"), "here --validation_file");
+  EXPECT_NE(counterpart_of("launch", "partition").find("SBATCH_PARTITION"), std::string::npos);
 }
 
 TEST(CommandLine, WhatIsExplainedAsMissingIsNoOption) {

@@ -19,6 +19,9 @@ TEST(PeakFlops, IsThatOfTheDataSheetByTheDriversName) {
 TEST(PeakFlops, IsZeroForWhatIsNotListed) {
   EXPECT_EQ(peak_flops_of("NVIDIA L40", Precision::kBFloat16), 0);
   EXPECT_EQ(peak_flops_of("NVIDIA A1000", Precision::kBFloat16), 0);
+  EXPECT_EQ(peak_flops_of("NVIDIA H100 80GB HBM3 MIG 1g.10gb", Precision::kBFloat16), 0) << "a slice";
+  EXPECT_EQ(peak_flops_of("NVIDIA A100-SXM4-40GB MIG 1g.5gb", Precision::kBFloat16), 0);
+  EXPECT_EQ(peak_flops_of("NVIDIA A10-24Q", Precision::kBFloat16), 0) << "virtual";
   EXPECT_EQ(peak_flops("cpu", Precision::kFloat32), 0);
 }
 
