@@ -93,7 +93,7 @@ model::DistilBertConfig config_for(const data::DatasetManifest& dataset, const s
   model::DistilBertConfig config = model::load_config(folder);
   require_fitting(dataset, data::WordPieceTokenizer::from_folder(folder), config, max_seq_length);
   if (config.num_labels() != std::ssize(dataset.labels))
-    throw SettingsError("the model has " + std::to_string(config.num_labels()) + " labels and the data set " +
+    throw SettingsError("the model has " + counted(config.num_labels(), "label") + " and the data set " +
                         std::to_string(dataset.labels.size()));
   const std::vector<std::string> own_labels = config.labels;
   take_labels(config, dataset);

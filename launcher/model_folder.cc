@@ -39,6 +39,18 @@ class Staging {
   fs::path path_;
 };
 
+void require_classifier(const model::LoadReport& found, const model::DistilBertConfig& config, const fs::path& folder) {
+  if (found.newly_initialized.empty()) return;
+  if (found.leaves_bert_classifier())
+    throw SettingsError(folder.string() +
+                        ": the classifier of a BERT cannot be used here, since DistilBERT has no pooler before it; "
+                        "train a new one (lockstep train)");
+  if (!found.misfit.empty())
+    throw SettingsError((folder / "model.safetensors").string() + ": " + found.misfit + ", config.json says " +
+                        counted(config.num_labels(), "label") + "; its id2label has to name each");
+  throw SettingsError(folder.string() + " has no classifier: it is a base model; fine-tune it first (lockstep train)");
+}
+
 }  // namespace
 
 void require_fitting(const data::DatasetManifest& dataset, const data::WordPieceTokenizer& tokenizer,
@@ -72,10 +84,13 @@ void take_labels(model::DistilBertConfig& config, const data::DatasetManifest& d
 }
 
 model::DistilBert load_classifier(const model::DistilBertConfig& config, const fs::path& folder) {
+  if (config.num_labels() == 1)
+    throw SettingsError((folder / "config.json").string() +
+                        " has one label: a model that gives a score is not a classifier; train one from it (lockstep "
+                        "train)");
+  require_classifier(model::examine_weights(config, folder), config, folder);
   model::DistilBert model(config, "cpu");
-  if (!model::load_weights(model, folder, 0).newly_initialized.empty())
-    throw SettingsError(folder.string() +
-                        " has no classifier: it is a base model; fine-tune it first (lockstep train)");
+  model::load_weights(model, folder, 0);
   return model;
 }
 

@@ -21,8 +21,9 @@ void require_fitting(const data::DatasetManifest& dataset, const data::WordPiece
 /// that contradict them ("neg", "pos" against "pos", "neg").
 void take_labels(model::DistilBertConfig& config, const data::DatasetManifest& dataset);
 
-/// The fine-tuned model of `folder`, on the CPU; `config`: the folder's, perhaps with other labels. Throws
-/// SettingsError for a base model, which has no classifier.
+/// The fine-tuned model of `folder`, on the CPU; `config`: the folder's, perhaps with other names of labels. Throws
+/// SettingsError for a base model, and for a classifier that cannot be used: of one label, for others than config.json
+/// names, a BERT's.
 model::DistilBert load_classifier(const model::DistilBertConfig& config, const std::filesystem::path& folder);
 
 /// Content by name of what a model's folder holds beside its weights: config.json and the tokenizer.

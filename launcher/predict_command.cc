@@ -1,15 +1,19 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
 
+#include "data/error.h"
 #include "data/packed_batch.h"
 #include "data/spelling.h"
 #include "data/utf8.h"
@@ -40,10 +44,11 @@ Examples:
       --format jsonl > labels.jsonl
   cat reviews.txt | lockstep predict --model_name_or_path runs/imdb
 
-A file or standard input holds one text per line.
+A file or standard input holds one text per line. Texts that begin with a dash
+stand behind --.
 
-Exit codes: 0 done; 2 usage; 3 not a classifier; 4 damaged input; 8 NaN;
-9 output could not be written.)";
+Exit codes: 0 done; 2 usage; 3 not a classifier; 4 damaged or unreadable input;
+8 NaN; 9 output could not be written.)";
 
 struct PredictOptions {
   std::string model, file, format = "table";
@@ -52,12 +57,37 @@ struct PredictOptions {
   int64_t batch_size = 16;
 };
 
+bool takes_the_next_word(const CLI::App& app, const std::string& word) {
+  return word.find('=') == word.npos && std::ranges::any_of(app.get_options(), [&](const CLI::Option* option) {
+           return option->get_expected_max() > 0 && stands_in({word}, *option);
+         });
+}
+
+/// Of words before "--". The library never sees the texts: it would take [a, b] for a list of two.
+struct OptionsAndTexts {
+  OptionsAndTexts(const CLI::App& app, const std::vector<std::string>& words) {
+    for (auto word = words.begin(); word != words.end(); ++word) {
+      const bool is_option = word->starts_with("--") || *word == "-h";
+      (is_option ? options : texts).push_back(*word);
+      if (takes_the_next_word(app, *word) && word + 1 != words.end()) options.push_back(*++word);
+    }
+  }
+
+  std::vector<std::string> options, texts;
+};
+
+/// A mistyped option is no text.
+void refuse_short_options(const std::vector<std::string>& texts) {
+  for (const std::string& text : texts)
+    if (text.size() > 1 && text[0] == '-' && std::isalpha(static_cast<unsigned char>(text[1])) != 0)
+      throw UsageError("lockstep predict does not take:\n  stray word " + data::excerpt(text) +
+                       "\nTexts that begin with a dash stand behind --. See lockstep predict --help.");
+}
+
 PredictOptions parse(const std::vector<std::string>& arguments) {
   PredictOptions o;
   auto app = make_app("lockstep predict", "Labels texts with a fine-tuned model. Runs on the CPU.", kPredictFooter);
-  app->add_option("text", o.texts, "Texts to label; none: read --file or standard input")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->default_str("");
+  app->add_option("text", o.texts, "Texts to label; none: read --file or standard input")->default_str("");
   app->add_option("--model_name_or_path", o.model, "Folder of the fine-tuned model")
       ->check(filled("a folder or a name"))
       ->required();
@@ -67,52 +97,93 @@ PredictOptions parse(const std::vector<std::string>& arguments) {
   app->add_option("--max_seq_length", o.max_seq_length, "Longer texts lose their end")->check(whole_number(3, 1 << 20));
   app->add_option("--batch_size", o.batch_size, "Texts per batch")->check(whole_number(1, 1000000));
   app->add_option("--threads", o.threads, "Threads; 0: all cores")->check(whole_number(0, 4096));
-  parse_command_line(*app, arguments);
+  const auto two_dashes = std::find(arguments.begin(), arguments.end(), "--");
+  OptionsAndTexts words(*app, {arguments.begin(), two_dashes});
+  parse_command_line(*app, words.options);
+  refuse_short_options(words.texts);
+  o.texts = std::move(words.texts);
+  if (two_dashes != arguments.end()) o.texts.insert(o.texts.end(), two_dashes + 1, arguments.end());
   if (!o.texts.empty() && !o.file.empty()) throw UsageError("give texts or --file, not both");
   return o;
 }
+
+/// The lines of a file, or of standard input. Not an istream's, which takes a read that fails for the end.
+class LineInput {
+ public:
+  /// "-": standard input.
+  explicit LineInput(const std::string& file)
+      : name_(file == "-" ? "standard input" : "--file " + file),
+        file_(file == "-" ? stdin : std::fopen(file.c_str(), "re")) {
+    if (file_ == nullptr) throw UsageError(name_ + ": cannot be read: " + std::strerror(errno));
+  }
+  ~LineInput() {
+    std::free(line_);
+    if (file_ != stdin) std::fclose(file_);
+  }
+  LineInput(const LineInput&) = delete;
+  LineInput& operator=(const LineInput&) = delete;
+
+  /// False at the end, and where reading failed.
+  bool take(std::string& line) {
+    if (error_ != 0) return false;
+    const ssize_t length = getline(&line_, &capacity_, file_);
+    if (std::ferror(file_) != 0 || (length < 0 && std::feof(file_) == 0)) error_ = errno != 0 ? errno : EIO;
+    if (error_ != 0 || length < 0) return false;
+    ++lines_;
+    line.assign(line_, static_cast<size_t>(length));
+    if (line.ends_with('\n')) line.pop_back();
+    if (line.ends_with('\r')) line.pop_back();  // a file from Windows
+    return true;
+  }
+
+  void require_end() const {
+    if (error_ != 0)
+      throw data::DataError(name_ + ", line " + std::to_string(lines_ + 1) +
+                            ": cannot be read: " + std::strerror(error_));
+  }
+
+ private:
+  std::string name_;
+  FILE* file_;
+  char* line_ = nullptr;
+  size_t capacity_ = 0;
+  int64_t lines_ = 0;  // read
+  int error_ = 0;
+};
 
 /// One batch of texts, from wherever they come.
 class TextSource {
  public:
   explicit TextSource(const PredictOptions& options) : texts_(options.texts) {
     if (!texts_.empty()) return;
-    if (!options.file.empty() && options.file != "-") {
-      if (std::filesystem::is_directory(options.file))
-        throw UsageError("--file " + options.file + " is a folder; name a file with one text per line");
-      file_.open(options.file);
-      if (!file_) throw UsageError("--file " + options.file + ": cannot be read: " + std::strerror(errno));
-    } else if (isatty(STDIN_FILENO) == 1) {
+    const std::string file = options.file.empty() ? "-" : options.file;
+    if (file != "-" && std::filesystem::is_directory(file))
+      throw UsageError("--file " + file + " is a folder; name a file with one text per line");
+    if (file == "-" && isatty(STDIN_FILENO) == 1)
       log_info("reading texts from standard input, one per line; end with Ctrl-D");
-    }
-    stream_ = file_.is_open() ? static_cast<std::istream*>(&file_) : &std::cin;
+    input_.emplace(file);
   }
 
+  /// Empty at the end. What was read before an error comes first.
   std::vector<std::string> next(int64_t count) {
     std::vector<std::string> batch;
-    for (std::string line; static_cast<int64_t>(batch.size()) < count && take(line);)
-      batch.push_back(line);
+    for (std::string text; static_cast<int64_t>(batch.size()) < count && take(text);)
+      batch.push_back(text);
+    if (batch.empty() && input_) input_->require_end();
     return batch;
   }
 
  private:
-  bool take(std::string& line) {
-    if (stream_) return take_line(line);
+  bool take(std::string& text) {
+    if (input_) return input_->take(text);
     if (next_ == texts_.size()) return false;
-    line = texts_[next_++];
-    return true;
-  }
-
-  bool take_line(std::string& line) {
-    if (!std::getline(*stream_, line)) return false;
-    if (line.ends_with('\r')) line.pop_back();  // a file from Windows
+    text = texts_[next_++];
     return true;
   }
 
   std::vector<std::string> texts_;
   size_t next_ = 0;
-  std::ifstream file_;
-  std::istream* stream_ = nullptr;
+  std::optional<LineInput> input_;
 };
 
 /// Texts whose labels are worth less than they look.
@@ -161,6 +232,25 @@ std::vector<double> softmax(std::span<const float> logits) {
   return probabilities;
 }
 
+/// The scores are an object with the labels for its keys.
+void require_names_of_their_own(const std::vector<std::string>& labels, const std::filesystem::path& folder) {
+  std::unordered_map<std::string_view, size_t> ids;
+  for (size_t id = 0; id < labels.size(); ++id)
+    if (const auto [first, is_new] = ids.try_emplace(labels[id], id); !is_new)
+      throw SettingsError((folder / "config.json").string() + ": labels " + std::to_string(first->second) + " and " +
+                          std::to_string(id) + " are both \"" + data::excerpt(labels[id]) +
+                          "\"; --format jsonl has one score for a name: give each its own in id2label");
+}
+
+/// ordered_json's own access looks through all the labels that are there, which takes minutes for many.
+nlohmann::ordered_json scores_by_label(const std::vector<double>& probabilities,
+                                       const std::vector<std::string>& labels) {
+  nlohmann::ordered_json::object_t scores;
+  for (size_t label = 0; label < labels.size(); ++label)
+    scores.emplace_back(labels[label], probabilities[label]);
+  return scores;
+}
+
 void print_prediction(const std::string& text, const std::vector<double>& probabilities,
                       const std::vector<std::string>& labels, bool jsonl) {
   const auto best =
@@ -170,9 +260,8 @@ void print_prediction(const std::string& text, const std::vector<double>& probab
                 printable_text(data::excerpt(text, 90)).c_str());
     return;
   }
-  nlohmann::ordered_json line = {{"label", labels[best]}, {"score", probabilities[best]}};
-  for (size_t label = 0; label < labels.size(); ++label)
-    line["scores"][labels[label]] = probabilities[label];
+  const nlohmann::ordered_json line = {
+      {"label", labels[best]}, {"score", probabilities[best]}, {"scores", scores_by_label(probabilities, labels)}};
   std::printf("%s\n", line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace).c_str());
 }
 
@@ -206,6 +295,7 @@ int predict_command(const std::vector<std::string>& arguments) {
   if (static_cast<int64_t>(tokenizer.vocabulary().size()) > config.vocab_size)
     throw SettingsError(folder.string() + ": vocab.txt has " + std::to_string(tokenizer.vocabulary().size()) +
                         " tokens, the model embeds " + std::to_string(config.vocab_size));
+  if (options.format == "jsonl") require_names_of_their_own(config.labels, folder);
   model::DistilBert model = load_classifier(config, folder);
   if (options.format == "table") std::printf("%-12s %6s  %s\n", "label", "score", "text");
   label_all(source, model, tokenizer, options);

@@ -79,14 +79,16 @@ class Checkpoint {
   }
 
   std::vector<float> values(const ParameterSlot& slot, const std::string& theirs) const {
-    if (shape(theirs) != slot.shape) refuse_shape(theirs, slot.shape);
     std::vector<float> values = file_.floats(theirs);
     if (is_bert() && slot.name == kPositions) add_token_type(values, slot.shape[1]);
     return values;
   }
   [[noreturn]] void refuse(const std::string& what) const { throw ModelContractError(path_.string() + ": " + what); }
-  [[noreturn]] void refuse_shape(const std::string& theirs, const std::vector<int64_t>& expected) const {
-    refuse("tensor \"" + theirs + "\" has shape " + text(shape(theirs)) + ", config.json says " + text(expected));
+  void require_shape(const std::string& theirs, const std::vector<int64_t>& expected) const {
+    if (shape(theirs) != expected) refuse(words_of_shape(theirs) + ", config.json says " + text(expected));
+  }
+  std::string words_of_shape(const std::string& theirs) const {
+    return "tensor \"" + theirs + "\" has shape " + text(shape(theirs));
   }
 
  private:
@@ -112,8 +114,7 @@ class Checkpoint {
   /// BERT adds a token type's row to every token; with one type it is a constant that positions can carry.
   void add_token_type(std::vector<float>& positions, int64_t dim) const {
     const std::vector<int64_t>& found = shape(token_types_);
-    if (found.size() != 2 || found[0] < 1 || found[1] != dim)
-      refuse_shape(token_types_, {std::max<int64_t>(found.empty() ? 1 : found[0], 1), dim});
+    require_shape(token_types_, {std::max<int64_t>(found.empty() ? 1 : found[0], 1), dim});
     const std::vector<float> types = file_.floats(token_types_);
     for (size_t i = 0; i < positions.size(); ++i)
       positions[i] += types[i % static_cast<size_t>(dim)];
@@ -140,30 +141,60 @@ bool is_usable(const Checkpoint& file, const ParameterSlot& slot, const std::str
   return shape != slot.shape || file.shape(theirs)[0] == slot.shape[0];
 }
 
+/// The file against a model's parameters.
+class Match {
+ public:
+  Match(const Checkpoint& file, const ParameterLayout& layout) {
+    report_.folded_from_bert = file.is_bert();
+    for (const ParameterSlot& slot : layout.slots)
+      add(file, slot);
+    report_.unused = file.names_but(used_);
+  }
+  const LoadReport& report() const { return report_; }
+  /// The file's tensor for a parameter; null: to be initialized.
+  const std::string* find(const Checkpoint& file, const ParameterSlot& slot) const {
+    const std::string* theirs = file.find(slot.name);
+    return theirs != nullptr && used_.contains(*theirs) ? theirs : nullptr;
+  }
+
+ private:
+  void add(const Checkpoint& file, const ParameterSlot& slot) {
+    const std::string* theirs = file.find(slot.name);
+    const bool fits = theirs != nullptr && is_usable(file, slot, *theirs);
+    if (theirs != nullptr && !fits && report_.misfit.empty()) report_.misfit = file.words_of_shape(*theirs);
+    if (!fits && !is_head(slot)) file.refuse("has no tensor for the parameter \"" + slot.name + "\"");
+    if (!fits) return report_.newly_initialized.push_back(slot.name);
+    file.require_shape(*theirs, slot.shape);
+    used_.insert(*theirs);
+  }
+
+  LoadReport report_;
+  std::set<std::string> used_;  // their names
+};
+
 }  // namespace
+
+bool LoadReport::leaves_bert_classifier() const {
+  return folded_from_bert && std::ranges::find(unused, "classifier.weight") != unused.end();
+}
+
+LoadReport examine_weights(const DistilBertConfig& config, const fs::path& folder) {
+  return Match(Checkpoint(folder), make_layout(config)).report();
+}
 
 LoadReport load_weights(DistilBert& model, const fs::path& folder, uint64_t seed) {
   const Checkpoint file(folder);
-  LoadReport report;
-  report.folded_from_bert = file.is_bert();
+  const Match match(file, model.layout());
   std::vector<float> parameters(static_cast<size_t>(model.layout().size));
-  std::set<std::string> used;
   for (const ParameterSlot& slot : model.layout().slots) {
     const auto target = std::span(parameters).subspan(slot.offset, slot.size);
-    const std::string* theirs = file.find(slot.name);
-    if (theirs != nullptr && is_usable(file, slot, *theirs)) {
+    if (const std::string* theirs = match.find(file, slot))
       std::ranges::copy(file.values(slot, *theirs), target.begin());
-      used.insert(*theirs);
-    } else if (is_head(slot)) {
+    else
       initialize_slot(model.config(), slot, seed, target);
-      report.newly_initialized.push_back(slot.name);
-    } else {
-      file.refuse("has no tensor for the parameter \"" + slot.name + "\"");
-    }
   }
   model.set_parameters(parameters);
-  report.unused = file.names_but(used);
-  return report;
+  return match.report();
 }
 
 void save_weights(const DistilBert& model, const fs::path& folder) {

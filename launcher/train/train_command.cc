@@ -39,6 +39,8 @@ void require_equal_ranks(Job& job, const TrainInputs& in) {
 void load_weights(model::DistilBert& model, const TrainInputs& in) {
   const model::LoadReport report = model::load_weights(model, in.model_folder, in.options.seed);
   if (report.folded_from_bert) log_info("a BERT encoder was folded into DistilBERT's architecture");
+  if (report.leaves_bert_classifier())
+    log_warning("the model's own classifier is not used: DistilBERT has no place for a BERT's; a new one is trained");
   if (!report.newly_initialized.empty())
     log_info(formatted("%zu tensors are newly initialized (the classifier); the training teaches them",
                        report.newly_initialized.size()));
@@ -58,6 +60,9 @@ void share_weights(Job& job, model::DistilBert& model) {
 /// Collective. One replica per rank; without weights yet if a checkpoint will bring them.
 model::DistilBert make_replicas(Job& job, const TrainInputs& in, bool from_checkpoint) {
   std::optional<model::DistilBert> model;
+  job.together([&] {  // before any rank takes the memory that config.json asks for
+    if (job.is_main() && !from_checkpoint) model::examine_weights(in.config, in.model_folder);
+  });
   job.together([&] {
     model.emplace(in.config, in.device, in.options.bf16 ? model::Precision::kBFloat16 : model::Precision::kFloat32,
                   in.options.attn_implementation == "eager" ? model::GpuAttention::kPlain : model::GpuAttention::kAuto);

@@ -9,6 +9,7 @@
 #include "model/error.h"
 #include "model/safetensors.h"
 #include "tests/model/tiny_model.h"
+#include "tests/support/bert_folder.h"
 #include "tests/support/process.h"
 
 namespace lockstep::model {
@@ -69,6 +70,45 @@ TEST(Weights, AClassifierOfAnotherNumberOfLabelsIsNewAndTheRestIsKept) {
   const LoadReport report = load_weights(model, folder.path(), 1);
   EXPECT_EQ(report.newly_initialized, (std::vector<std::string>{"classifier.weight", "classifier.bias"}));
   EXPECT_EQ(report.unused, (std::vector<std::string>{"classifier.bias", "classifier.weight"}));
+  EXPECT_EQ(report.misfit, "tensor \"classifier.weight\" has shape [3, 16]");
+  EXPECT_FALSE(report.leaves_bert_classifier());
+}
+
+TEST(Weights, OfAFineTunedBertTheEncoderIsUsedAndTheClassifierIsNot) {
+  const tests::TemporaryFolder folder;
+  const DistilBert saved = tiny_model();
+  tests::write_bert_classifier(saved, folder.path());
+  DistilBert loaded(tiny_config(), "cpu");
+  const LoadReport report = load_weights(loaded, folder.path(), 1);
+  EXPECT_TRUE(report.folded_from_bert);
+  EXPECT_TRUE(report.leaves_bert_classifier());
+  EXPECT_EQ(report.newly_initialized.size(), 4U);
+  const int64_t head = saved.layout().find("pre_classifier.bias").offset + 16;
+  const std::vector<float> theirs = parameters_of(saved), ours = parameters_of(loaded);
+  EXPECT_TRUE(std::equal(theirs.begin() + head, theirs.end(), ours.begin() + head));
+}
+
+TEST(Weights, OfABertThatWasNeverFineTunedNoClassifierIsLeft) {
+  const tests::TemporaryFolder folder;
+  tests::write_bert_classifier(tiny_model(), folder.path());
+  std::string file = tests::read_file(folder / "model.safetensors");
+  for (size_t at; (at = file.find("\"classifier.")) != std::string::npos;)
+    file[at + 1] = 'k';
+  std::ofstream(folder / "model.safetensors", std::ios::binary) << file;
+  EXPECT_FALSE(examine_weights(tiny_config(), folder.path()).leaves_bert_classifier());
+}
+
+TEST(Weights, AreExaminedWithoutAModelAsTheyAreWithOne) {
+  const tests::TemporaryFolder folder;
+  save_weights(tiny_model(), folder.path());
+  DistilBertConfig config = tiny_config();
+  config.labels = {"no", "yes"};
+  DistilBert model(config, "cpu");
+  const LoadReport loaded = load_weights(model, folder.path(), 1), examined = examine_weights(config, folder.path());
+  EXPECT_EQ(examined.newly_initialized, loaded.newly_initialized);
+  EXPECT_EQ(examined.unused, loaded.unused);
+  EXPECT_EQ(examined.misfit, loaded.misfit);
+  EXPECT_EQ(examined.folded_from_bert, loaded.folded_from_bert);
 }
 
 TEST(Weights, TensorsOfALanguageModelHeadAreReportedUnused) {
