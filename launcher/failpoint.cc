@@ -41,7 +41,8 @@ void act(const std::string& action, const char* name) {
   if (action == "freeze") std::raise(SIGSTOP);
   if (action == "full") throw std::system_error(ENOSPC, std::generic_category(), std::string("failpoint ") + name);
   if (action == "slow") std::this_thread::sleep_for(std::chrono::seconds(3));
-  if (action == "usr1") std::raise(SIGUSR1);
+  if (action.starts_with("usr1")) std::raise(SIGUSR1);
+  if (action == "usr1-twice") std::raise(SIGUSR1);
   if (action.starts_with("term")) std::raise(SIGTERM);
   if (action == "term-twice") std::raise(SIGTERM);
 }
@@ -63,6 +64,20 @@ void failpoint(const char* name) {
 double failpoint_factor(std::span<const int64_t> examples) {
   static const int64_t poisoned = std::stoll(variable("LOCKSTEP_NAN_EXAMPLE", "-1"));
   return std::ranges::find(examples, poisoned) == examples.end() ? 1 : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::vector<int64_t> failpoint_examples(std::span<const int64_t> examples) {
+  static const std::string wish = variable("LOCKSTEP_SWAP_EXAMPLE", "");
+  std::vector<int64_t> trained(examples.begin(), examples.end());
+  if (wish.empty()) return trained;
+  const size_t comma = wish.find(',');
+  const auto place = std::ranges::find(trained, std::stoll(wish));
+  if (place == trained.end()) return trained;
+  if (comma == std::string::npos)
+    trained.erase(place);
+  else
+    *place = std::stoll(wish.substr(comma + 1));
+  return trained;
 }
 
 }  // namespace lockstep

@@ -10,6 +10,7 @@
 
 #include "data/atomic_file.h"
 #include "data/error.h"
+#include "data/json_text.h"
 #include "launcher/checkpoint/store.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
@@ -22,6 +23,7 @@ namespace {
 
 constexpr const char* kName = "owner.json";
 constexpr int64_t kMostAttempts = int64_t{1} << 40;  // anybody can write into that file
+constexpr int64_t kMostOwnerBytes = 1 << 20;
 
 struct Entry {
   int64_t attempt = 0;
@@ -32,7 +34,7 @@ struct Entry {
 /// Empty if there is none, or none that can be read.
 Entry read_entry(const fs::path& folder) {
   try {
-    const auto json = nlohmann::json::parse(data::read_file(folder / kName));
+    const nlohmann::json json = data::parse_json(data::read_file(folder / kName, kMostOwnerBytes));
     return {std::clamp<int64_t>(json.at("attempt"), 0, kMostAttempts), json.at("token"),
             formatted("process %lld on ", json.at("process").get<long long>()) + json.at("host").get<std::string>()};
   } catch (const data::DataError&) {

@@ -73,10 +73,16 @@ std::string checkpoints_to_choose(const fs::path& run_folder) {
 /// Collective.
 void require_it_exists(Job& job, const fs::path& wanted, const fs::path& run_folder) {
   job.together([&] {
+    if (!job.is_main()) return;
     std::error_code none;
-    if (job.is_main() && !fs::is_directory(wanted, none))
+    if (!fs::is_directory(wanted, none))
       throw CheckpointError("--resume_from_checkpoint: there is no folder " + wanted.string() + "; " +
                             run_folder.string() + " holds " + checkpoints_to_choose(run_folder));
+    if (!fs::exists(wanted / kManifestName, none) && !list_checkpoints(wanted).empty())
+      throw CheckpointError("--resume_from_checkpoint: " + wanted.string() +
+                            " is a run's folder, not a checkpoint; it "
+                            "holds " +
+                            checkpoints_to_choose(wanted));
   });
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "data/atomic_file.h"
+#include "launcher/checkpoint/checkpoint_error.h"
 #include "launcher/checkpoint/room.h"
 #include "launcher/checkpoint/store.h"
 #include "launcher/errors.h"
@@ -204,11 +205,12 @@ void CheckpointSaver::collect() {
 std::string CheckpointSaver::commit(const std::vector<FileReceipt>& receipts) {
   try {
     failpoint("commit-begin");
+    fs::path published;
     {
       const UninterruptedWork commit;
-      publish(receipts);
+      published = publish(receipts);
     }
-    remove_surplus();
+    remove_surplus(published);
     return "";
   } catch (const LockedError&) {
     throw;
@@ -217,8 +219,8 @@ std::string CheckpointSaver::commit(const std::vector<FileReceipt>& receipts) {
   }
 }
 
-/// On rank 0's I/O thread.
-void CheckpointSaver::publish(const std::vector<FileReceipt>& receipts) {
+/// On rank 0's I/O thread. The checkpoint's folder.
+fs::path CheckpointSaver::publish(const std::vector<FileReceipt>& receipts) {
   CheckpointManifest manifest;
   manifest.run = facts_.run;
   manifest.attempt = facts_.attempt;
@@ -249,16 +251,22 @@ void CheckpointSaver::publish(const std::vector<FileReceipt>& receipts) {
   std::erase(facts_.damaged, published.folder);  // that one was moved aside
   if (place_.with_best_model) note_best_model(published.folder, manifest.files.back());
   settle(published);
+  return published.folder;
 }
 
-void CheckpointSaver::remove_surplus() noexcept {
+/// Older ones go once the new one was read back as it was meant to be: until then one of them may be the last good one.
+void CheckpointSaver::remove_surplus(const fs::path& newest) noexcept {
   try {
     for (const fs::path& folder : std::exchange(facts_.damaged, {})) {
       require_own_folder();
       keep_aside(folder, "damaged");
     }
-    for (const fs::path& folder :
-         surplus(list_checkpoints(facts_.run_folder), facts_.run, facts_.limit, place_.kept_step)) {
+    const std::vector<fs::path> old =
+        surplus(list_checkpoints(facts_.run_folder), facts_.run, facts_.limit, place_.kept_step);
+    if (old.empty()) return;
+    if (const auto problem = problem_with(read_checkpoint(newest), true, [this] { ++written_; }))
+      throw CheckpointError(newest.string() + " was written, and is damaged: " + *problem);
+    for (const fs::path& folder : old) {
       require_own_folder();
       remove_checkpoint(folder);
     }

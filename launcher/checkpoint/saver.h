@@ -100,8 +100,8 @@ class CheckpointSaver {
   Part write_part(const std::vector<Slice>& slices) noexcept;
   void collect();
   std::string commit(const std::vector<FileReceipt>& receipts);
-  void publish(const std::vector<FileReceipt>& receipts);
-  void remove_surplus() noexcept;
+  std::filesystem::path publish(const std::vector<FileReceipt>& receipts);
+  void remove_surplus(const std::filesystem::path& newest) noexcept;
   void conclude();
   bool own_work_is_done() const;
   void wait_for_own_work();

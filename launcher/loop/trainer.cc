@@ -207,7 +207,7 @@ double Trainer::forward_backward(std::span<const int64_t> share, double gradient
   for (size_t begin = 0; begin < std::max<size_t>(1, share.size()); begin += micro_batch) {
     const auto members = share.subspan(begin, std::min(micro_batch, share.size() - begin));
     std::optional<Trace::Span> phase(std::in_place, trace_, "data");
-    const data::PackedBatch batch = data::pack(data_.train, members, options_.max_seq_length);
+    const data::PackedBatch batch = data::pack(data_.train, failpoint_examples(members), options_.max_seq_length);
     const bool last = begin + members.size() == share.size();
     enter("forward");
     failpoint("forward");
@@ -225,10 +225,15 @@ double Trainer::forward_backward(std::span<const int64_t> share, double gradient
   return loss_sum;
 }
 
+std::string Trainer::failed_save_words() const {
+  return saver_ != nullptr && saver_->counts().last_failed ? "the last checkpoint failed" : "";
+}
+
 ProgressDetails Trainer::progress_details(const StepStats& stats) const {
   const Throughput speed = per_second(in_all_);
   const std::string epoch = formatted("epoch %.2f/%.4g", plan_.epoch_at(stats.step), plan_.epoch_at(plan_.total_steps));
-  const std::string loss = formatted("loss %.4f", smoothed_loss_);
+  const std::string failed = failed_save_words();
+  const std::string loss = (failed.empty() ? "" : failed + " | ") + formatted("loss %.4f", smoothed_loss_);
   return {.full = loss + " | " + epoch + " | " + speed_words(speed) + exposed_words(speed) +
                   formatted(" | lr %.2e", stats.learning_rate),
           .narrow = epoch + " | " + loss + formatted(" | %.1f ex/s | lr %.1e", speed.samples, stats.learning_rate)};
@@ -256,14 +261,16 @@ void Trainer::log_last_step() {
 }
 
 void Trainer::close_epoch() {
-  close_ledger();
+  const Ledger ledger = close_ledger();
   const EpochRecord record{step_, plan_.epoch_at(step_), since_epoch_.loss(), progress_.seconds() - since_epoch_.began,
                            per_second(since_epoch_)};
   history_.add(record);
   if (job_.is_main())
     log_info(formatted("epoch %.2f, step %lld: trained in %s, ", record.epoch, static_cast<long long>(step_),
                        format_duration(record.seconds).c_str()) +
-             speed_words(record.per_second) + exposed_words(record.per_second));
+             speed_words(record.per_second) + exposed_words(record.per_second) +
+             formatted(", each of %lld examples once", static_cast<long long>(ledger.count())) +
+             (failed_save_words().empty() ? "" : "; " + failed_save_words()));
   since_epoch_ = {.began = progress_.seconds()};
 }
 

@@ -151,9 +151,11 @@ class Trainer {
   void save_if_due(bool end_of_epoch);
   void forget_best(const char* why);
   TrainingPlace place(const Ledger& ledger) const;
+  /// "" if it did not fail.
+  std::string failed_save_words() const;
   Ledger ledger_of_all_ranks();
   /// Throws AgreedFailure unless the epoch that ends has trained each example exactly once.
-  void close_ledger();
+  Ledger close_ledger();
   nlohmann::json state() const;
   TrainSummary summary() const;
 

@@ -142,12 +142,12 @@ Ledger Trainer::ledger_of_all_ranks() {
   return Ledger::of_sums(job_.control().sum(ledger_.summands()));
 }
 
-void Trainer::close_ledger() {
+Ledger Trainer::close_ledger() {
   const Ledger found = ledger_of_all_ranks();
   ledger_ = {};
   Ledger expected;
   expected.add(data_.train_examples);
-  if (found == expected) return;
+  if (found == expected) return found;
   throw AgreedFailure(dist::Failure{
       0, kFailure,
       formatted("the epoch that ended with step %lld did not train each example exactly once: %lld examples, sum %s; "

@@ -71,6 +71,21 @@ TEST_F(CheckpointJob, ASecondTermDoesNotWaitForTheCommit) {
   EXPECT_EQ(list_checkpoints(run_folder()).size(), 1u);
 }
 
+TEST_F(CheckpointJob, TermToMpirunInTheMiddleOfAShardLeavesNobodyAndDropsIt) {
+  tests::Background job({"sh", "-c",
+                         "exec env OMP_NUM_THREADS=1 LOCKSTEP_FAILPOINT=shard-middle:1:4:slow mpirun "
+                         "--allow-run-as-root --oversubscribe --bind-to none -np 2 " +
+                             tests::quoted(tests::environment("LOCKSTEP_BINARY")) + " " + arguments(run_folder())},
+                        world_->path("output.txt"));
+  ASSERT_TRUE(becomes_true([] { return fs::exists(run_folder() + "/checkpoint-3"); }, tests::kPatience));
+  job.signal(SIGTERM);
+  EXPECT_TRUE(all_are_gone(5)) << job.output();
+  EXPECT_EQ(job.exit_code(), 1) << job.output();  // mpirun's own
+  EXPECT_EQ(list_checkpoints(run_folder()).size(), 1u);
+  EXPECT_EQ(valid_ones().size(), 1u);
+  expect_that_it_ends_as_if_unbroken();
+}
+
 TEST_F(CheckpointJob, StepsGoOnWhileAShardIsFlushed) {
   const Outcome outcome = train(2, "", "LOCKSTEP_FAILPOINT=flush:1:1:slow");
   EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
@@ -104,6 +119,27 @@ TEST_F(CheckpointJob, AFailedSaveIsToldAndTheTrainingGoesOn) {
   expect_that_it_ends_as_if_unbroken();
 }
 
+TEST_F(CheckpointJob, OlderOnesStayIfTheNewestCannotBeReadBack) {
+  const std::string gate = world_->path("gate"), newest = run_folder() + "/checkpoint-6";
+  Outcome outcome;
+  std::thread training([&] {
+    outcome = train(1, "--save_total_limit 1 --max_steps 8",
+                    "LOCKSTEP_FAILPOINT_GATE=" + gate + " LOCKSTEP_FAILPOINT=after-rename:0:2:hold");
+  });
+  EXPECT_TRUE(becomes_true([&] { return fs::exists(newest); }, tests::kPatience));
+  std::fstream(newest + "/history.jsonl", std::ios::in | std::ios::out) << "x";
+  std::ofstream(gate) << "open";
+  training.join();
+  EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
+  EXPECT_THAT(outcome.output,
+              HasSubstr("an old checkpoint could not be removed: " + newest + " was written, and is damaged: "));
+  EXPECT_TRUE(fs::exists(run_folder() + "/checkpoint-8"));
+}
+
+TEST_F(CheckpointJob, AnEpochsEndSaysThatEachExampleCameOnce) {
+  EXPECT_THAT(train(2).output, testing::ContainsRegex("epoch 1.00, step 5: trained in .*, each of 40 examples once\n"));
+}
+
 TEST_F(CheckpointJob, WithoutItsLastCheckpointARunDoesNotEndWell) {
   const Outcome outcome = train(2, "--save_steps 99", "LOCKSTEP_FAILPOINT=before-rename:0:1:full");
   EXPECT_EQ(outcome.exit_code, kStorage) << outcome.output;
@@ -120,6 +156,21 @@ TEST_F(CheckpointJob, ADiskWithoutRoomForOneCheckpointIsRefusedBeforeTheTraining
   EXPECT_THAT(refused.output, HasSubstr("and a checkpoint ("));
   EXPECT_THAT(refused.output, testing::Not(HasSubstr("Running training")));
   EXPECT_EQ(train(1, "--save_strategy no --eval_strategy no", "", disk + "/run").exit_code, kDone);
+}
+
+TEST_F(CheckpointJob, ADiskThatIsOnlyReadIsNamedBeforeTheFirstStep) {
+  const std::string disk = world_->path("read_only_disk"), run = disk + "/run";
+  const SmallDisk mounted(disk, "size=8m");
+  LOCKSTEP_NEEDS("mount", mounted.is_mounted(), "this user may not mount a tmpfs");
+  ASSERT_EQ(train(2, "", "", run).exit_code, kDone);
+  ASSERT_EQ(mount(nullptr, disk.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0);
+  const Outcome anew = train(2, "", "", disk + "/new"), on = train(2, tests::kResume, "", run);
+  for (const Outcome& outcome : {anew, on}) {
+    EXPECT_EQ(outcome.exit_code, kStorage) << outcome.output;
+    EXPECT_THAT(outcome.output, testing::Not(HasSubstr("Running training")));
+  }
+  EXPECT_THAT(anew.output, EndsWith("error: --output_dir " + disk + "/new cannot be made: Read-only file system\n"));
+  EXPECT_THAT(on.output, EndsWith("error: cannot write " + run + "/train.log: Read-only file system\n"));
 }
 
 TEST_F(CheckpointJob, ADiskWithoutRoomForAllCheckpointsIsWarnedOf) {
@@ -144,7 +195,27 @@ TEST_F(CheckpointJob, ADiskThatIsFullBeforeTheFirstSaveCostsCheckpointsAndNotThe
   training.join();
   EXPECT_EQ(full.exit_code, kStorage) << full.output;
   EXPECT_THAT(full.output, HasSubstr("no checkpoint of step 3: "));
+  EXPECT_THAT(full.output, testing::ContainsRegex("epoch 1.00, step 5: .*; the last checkpoint failed\n"));
   EXPECT_THAT(full.output, HasSubstr("trained 14 steps"));
+}
+
+TEST_F(CheckpointJob, ADiskThatTakesNoLogLetsTheTrainingEndAndTellsSo) {
+  const std::string disk = world_->path("disk_without_a_log"), run = disk + "/run";
+  const SmallDisk mounted(disk, "size=4m");
+  LOCKSTEP_NEEDS("mount", mounted.is_mounted(), "this user may not mount a tmpfs");
+  constexpr const char* kSettings = "--save_strategy no --eval_strategy no --max_steps 100";
+  Outcome full;
+  std::thread training([&] { full = train(2, kSettings, "LOCKSTEP_FAILPOINT=step:0:2:slow", run); });
+  EXPECT_TRUE(becomes_true([&] { return !tests::read_file(run + "/metrics.jsonl").empty(); }, tests::kPatience));
+  std::ofstream(disk + "/ballast") << std::string(fs::space(disk).available, 'x');
+  training.join();
+  EXPECT_EQ(full.exit_code, kStorage) << full.output;
+  EXPECT_THAT(full.output, HasSubstr("warning: cannot write " + run + "/metrics.jsonl: No space left on device\n"));
+  EXPECT_THAT(full.output, HasSubstr("warning: lines are missing in the log: Failed "));
+  EXPECT_EQ(full.output.find("missing in the log"), full.output.rfind("missing in the log")) << "once";
+  EXPECT_THAT(full.output, testing::Not(HasSubstr("LOG ERROR"))) << "spdlog's own words are not escaped";
+  EXPECT_THAT(full.output, EndsWith("model.safetensors: cannot be written: No space left on device\n"));
+  EXPECT_THAT(tests::read_file(run + "/metrics.jsonl"), testing::Not(HasSubstr("\"step\":100,")));
 }
 
 TEST_F(CheckpointJob, ADiskWithoutRoomForAnEvaluatedModelCostsThatModelAndNotTheTraining) {

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <thread>
 
+#include "data/sampler.h"
 #include "tests/end_to_end/checkpoint_job.h"
 #include "tests/support/background.h"
 #include "tests/support/require.h"
@@ -29,7 +30,7 @@ TEST_F(CheckpointJob, AJobThatIsNearItsEndStopsByItself) {
   expect_that_it_ends_as_if_unbroken();
 }
 
-/// The losses of 50 steps, of which `after` ranks did those from step 20 on; the checkpoint is `before` ranks'.
+/// The losses of 50 steps, of which `after` ranks did those from step 19 on; the checkpoint is `before` ranks'.
 void expect_the_losses_of_one_rank(int before, int after, const std::vector<double>& found,
                                    const std::vector<double>& expected) {
   SCOPED_TRACE(std::to_string(before) + " ranks, then " + std::to_string(after));
@@ -39,12 +40,13 @@ void expect_the_losses_of_one_rank(int before, int after, const std::vector<doub
 }
 
 TEST_F(CheckpointJob, AnyNumberOfRanksGoesOnWhereAnyOtherStopped) {
-  const std::string fifty = " --max_steps 50 --eval_steps 50 --save_steps 20";
+  const std::string fifty = " --max_steps 50 --eval_steps 50 --save_steps 18";  // in mid-epoch
   ASSERT_EQ(train(1, fifty, "", world_->path("one")).exit_code, kDone);
   const std::vector<double> expected = losses(world_->path("one"));
   for (int before = 1; before <= 4; ++before) {
     const std::string stopped = world_->path("stopped" + std::to_string(before));
     ASSERT_EQ(train(before, fifty, "LOCKSTEP_FAILPOINT=after-rename:0:1:kill", stopped).exit_code, 137);
+    EXPECT_EQ(list_checkpoints(stopped).front().manifest->cursor, 24) << "of 40 examples";
     for (int after = 1; after <= 4; ++after) {
       fs::remove_all(run_folder());
       fs::copy(stopped, run_folder(), fs::copy_options::recursive);
@@ -56,6 +58,108 @@ TEST_F(CheckpointJob, AnyNumberOfRanksGoesOnWhereAnyOtherStopped) {
       expect_the_losses_of_one_rank(before, after, losses(run_folder()), expected);
     }
   }
+}
+
+TEST_F(CheckpointJob, AnExampleThatIsTrainedInThePlaceOfAnotherOrLeftOutEndsTheRunAtTheEpochsEnd) {
+  const TrainingData data = world_->training_data();
+  const std::vector<int64_t> order = data::epoch_order(data.train_examples, 42, 0);
+  const std::string one = std::to_string(order.at(0)), other = std::to_string(order.at(1));  // of the same batch
+  const Outcome swapped = train(2, "", "LOCKSTEP_SWAP_EXAMPLE=" + one + "," + other);
+  EXPECT_EQ(swapped.exit_code, kFailure) << swapped.output;
+  EXPECT_THAT(swapped.output, HasSubstr("the epoch that ended with step 5 did not train each example exactly once: 40 "
+                                        "examples, sum "));
+  fs::remove_all(run_folder());
+  const Outcome dropped = train(2, "", "LOCKSTEP_SWAP_EXAMPLE=" + one);
+  EXPECT_EQ(dropped.exit_code, kFailure) << dropped.output;
+  EXPECT_THAT(dropped.output, HasSubstr("did not train each example exactly once: 39 examples, sum "));
+}
+
+TEST_F(CheckpointJob, AStopOnRequestBeforeTheFirstStepSavesAfterIt) {
+  for (const char* point : {"start:1:1", "mpi-initialized:0:1", "loading:1:1", "locked:0:1"}) {
+    SCOPED_TRACE(point);
+    SetUp();
+    const Outcome stopped = train(2, "", "LOCKSTEP_FAILPOINT=" + std::string(point) + ":usr1");
+    EXPECT_EQ(stopped.exit_code, kStopped) << stopped.output;
+    EXPECT_THAT(stopped.output, HasSubstr("stopped on request after step 1 of 14;"));
+    expect_that_it_ends_as_if_unbroken();
+  }
+}
+
+TEST_F(CheckpointJob, AStopOnRequestWhileACheckpointIsReadSavesAfterTheNextStep) {
+  for (const char* point : {"verifying:1:1", "shard-read:1:1", "restored:0:1"}) {
+    SCOPED_TRACE(point);
+    SetUp();
+    ASSERT_EQ(train(2, "", "LOCKSTEP_FAILPOINT=after-rename:0:1:kill").exit_code, 137);
+    const Outcome stopped = train(2, kResume, "LOCKSTEP_FAILPOINT=" + std::string(point) + ":usr1");
+    EXPECT_EQ(stopped.exit_code, kStopped) << stopped.output;
+    EXPECT_THAT(stopped.output, HasSubstr("stopped on request after step 4 of 14;"));
+    expect_that_it_ends_as_if_unbroken();
+  }
+}
+
+TEST_F(CheckpointJob, TwoRequestsToStopAreAsOne) {
+  const Outcome stopped = train(2, "", "LOCKSTEP_FAILPOINT=step:1:2:usr1-twice");
+  EXPECT_EQ(stopped.exit_code, kStopped) << stopped.output;
+  ASSERT_EQ(list_checkpoints(run_folder()).size(), 1u);
+  EXPECT_EQ(valid_ones().at(0).manifest->step, 2);
+  expect_that_it_ends_as_if_unbroken();
+}
+
+std::string hash_by_sha256sum(const std::string& path) {
+  return tests::run("sha256sum " + tests::quoted(path)).output.substr(0, 64);
+}
+
+TEST_F(CheckpointJob, TheManifestTellsWhatTheRunWas) {
+  ASSERT_EQ(train(2, "--threads 2").exit_code, kDone);
+  const RunFacts facts = valid_ones().at(0).manifest->facts;
+  EXPECT_EQ(facts.at("ranks"), "2");
+  EXPECT_EQ(facts.at("threads_per_rank"), "2");
+  EXPECT_EQ(facts.at("data_set_sha256"), hash_by_sha256sum(world_->dataset_folder() + "/dataset.json"));
+  EXPECT_EQ(facts.at("vocabulary_sha256"), hash_by_sha256sum(world_->model_folder() + "/vocab.txt"));
+  EXPECT_THAT(tests::lockstep("--version").output, testing::StartsWith("lockstep " + facts.at("program") + ", "));
+}
+
+TEST_F(CheckpointJob, OnAnotherDataSetNoRunGoesOn) {
+  ASSERT_EQ(train(2, "", "LOCKSTEP_FAILPOINT=after-rename:0:1:kill").exit_code, 137);
+  const tests::TinyWorld other(64);  // the same reviews, cut elsewhere
+  const Outcome refused = train(2, kResume + (" --allow_change data_set_sha256 --dataset " + other.dataset_folder()));
+  EXPECT_EQ(refused.exit_code, kContract) << refused.output;
+  EXPECT_THAT(refused.output,
+              HasSubstr("data_set_sha256: " + hash_by_sha256sum(world_->dataset_folder() + "/dataset.json") + " -> " +
+                        hash_by_sha256sum(other.dataset_folder() + "/dataset.json") + " (refused)"));
+}
+
+TEST_F(CheckpointJob, OtherProgramsReadEveryCheckpointOfARun) {
+  const std::string python = tests::environment("LOCKSTEP_PYTHON");
+  LOCKSTEP_NEEDS("transformers", fs::exists(python), "no Python with safetensors");
+  ASSERT_EQ(train(2, "--load_best_model_at_end").exit_code, kDone);
+  ASSERT_GE(valid_ones().size(), 2u);
+  for (const StoredCheckpoint& stored : valid_ones()) {
+    const Outcome read = tests::run(python + " " + tests::environment("LOCKSTEP_SOURCE") +
+                                    "/tests/launcher/read_checkpoint.py " + stored.folder.string());
+    EXPECT_EQ(read.exit_code, 0) << read.output;
+    const auto state = nlohmann::json::parse(read_file(stored.folder / "trainer_state.json"));
+    EXPECT_EQ(state.at("global_step"), stored.manifest->step);
+  }
+}
+
+/// In the place of the newest checkpoint's first shard comes that of a run with another seed, at the same step.
+TEST_F(CheckpointJob, AShardOfAnotherRunIsNamedAndItsCheckpointSkipped) {
+  const std::string other = world_->path("other_seed"), shard = "checkpoint-14/shard-00000-of-00002.safetensors";
+  ASSERT_EQ(train(2, "--seed 7", "", other).exit_code, kDone);
+  ASSERT_EQ(train(2).exit_code, kDone);
+  ASSERT_NE(list_checkpoints(other).front().manifest->run, list_checkpoints(run_folder()).front().manifest->run);
+  fs::copy_file(other + "/" + shard, run_folder() + "/" + shard, fs::copy_options::overwrite_existing);
+  const std::string damaged =
+      run_folder() + "/checkpoint-14 is damaged: shard-00000-of-00002.safetensors: its sha256 is ";
+  const Outcome refused = train(2, "--resume_from_checkpoint 14");
+  EXPECT_EQ(refused.exit_code, kCheckpoint);
+  EXPECT_THAT(refused.output, HasSubstr(damaged));
+  const Outcome skipped = train(2, kResume);
+  EXPECT_EQ(skipped.exit_code, kDone) << skipped.output;
+  EXPECT_THAT(skipped.output, HasSubstr("warning: " + damaged));
+  EXPECT_THAT(skipped.output, HasSubstr("; left as it is"));
+  EXPECT_EQ(model() == unbroken_model(), true);
 }
 
 TEST_F(CheckpointJob, WhatATrainingRemovesMeanwhileIsNotDamaged) {
@@ -201,6 +305,27 @@ TEST_F(CheckpointJob, ACheckpointThatIsNotThereIsNotCalledDamaged) {
   const Outcome outcome = train(1, "--resume_from_checkpoint 5");
   EXPECT_EQ(outcome.exit_code, kCheckpoint);
   EXPECT_THAT(outcome.output, HasSubstr("/checkpoint-5; " + run_folder() + " holds checkpoint-14, "));
+  const Outcome whole_run = train(1, "--resume_from_checkpoint " + run_folder());
+  EXPECT_EQ(whole_run.exit_code, kCheckpoint);
+  EXPECT_THAT(whole_run.output, HasSubstr("is a run's folder, not a checkpoint; it holds checkpoint-14, "));
+}
+
+/// As DeepSpeed writes and others link it; the manifests alone tell which one is the newest.
+TEST_F(CheckpointJob, NeitherAFileNorALinkLatestNorAnEmptyFolderMisleadsAResume) {
+  const fs::path latest = fs::path(run_folder()) / "latest";
+  const std::vector<std::function<void()>> ways = {[&] { std::ofstream(latest) << "checkpoint-999\n\xff"; },
+                                                   [&] { fs::create_symlink("checkpoint-3", latest); }};
+  for (const auto& mislead : ways) {
+    SetUp();
+    ASSERT_EQ(train(2, "", "LOCKSTEP_FAILPOINT=after-rename:0:2:kill").exit_code, 137);
+    const std::string newest = valid_ones().front().folder;
+    mislead();
+    fs::create_directories(run_folder() + "/checkpoint-999");
+    const Outcome outcome = train(2, kResume);
+    EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr("going on from " + newest + ": "));
+    EXPECT_EQ(model() == unbroken_model(), true) << outcome.output;
+  }
 }
 
 TEST_F(CheckpointJob, AResumeThatIsRefusedLeavesTheRunAsItWas) {

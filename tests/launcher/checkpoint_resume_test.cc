@@ -22,6 +22,13 @@ using tests::kSteps;
 using tests::Resume;
 using tests::Trained;
 
+std::vector<int64_t> steps_of_checkpoints(const std::string& run_folder) {
+  std::vector<int64_t> steps;
+  for (const StoredCheckpoint& stored : list_checkpoints(run_folder))
+    steps.push_back(stored.manifest->step);
+  return steps;
+}
+
 TEST_F(Resume, FromAnyStepTheTrainingGoesOnAsIfItHadNeverStopped) {
   const Trained unbroken = train();
   for (const int64_t step : std::initializer_list<int64_t>{
@@ -35,6 +42,25 @@ TEST_F(Resume, FromAnyStepTheTrainingGoesOnAsIfItHadNeverStopped) {
     for (const auto& [number, loss] : after.losses)
       EXPECT_EQ(loss, unbroken.losses.at(number)) << "step " << number;
     expect_same_bits(after, unbroken);
+  }
+}
+
+TEST_F(Resume, WithTwoThreadsOnEachRankEveryBitIsTheSame) {
+  threads_ = {2, 2};
+  model::set_compute_threads(2);
+  const Trained unbroken = train();
+  train({}, 7);
+  expect_same_bits(train(checkpoint(7)), unbroken);
+}
+
+TEST_F(Resume, BetweenStepsOfSeveralMicroBatches) {
+  TrainOptions options = Resume::options();
+  options.gradient_accumulation_steps = 3;
+  EXPECT_EQ(make_run_plan(options, options.max_train_samples, job_->world_size()).accumulation, 3);
+  const Trained unbroken = train({}, kNever, options);
+  for (const int64_t step : {3, 6}) {
+    train({}, step, options);
+    expect_same_bits(train(checkpoint(step), kNever, options), unbroken);
   }
 }
 
@@ -138,19 +164,13 @@ TEST_F(Resume, ACheckpointThatWasFoundDamagedNeitherCountsNorGoes) {
     shard.seekp(-1, std::ios::end).put('\x55');
   }
   job_->control().idle_barrier();
-  const auto steps = [&] {
-    std::vector<int64_t> found;
-    for (const StoredCheckpoint& stored : list_checkpoints(folder_))
-      found.push_back(stored.manifest->step);
-    return found;
-  };
   const ResumePoint resume = choose_checkpoint(*job_, resume_wish("auto", folder_), folder_);
   damaged_ = resume.damaged;
   train(resume.checkpoint, 10, options);
-  EXPECT_EQ(steps(), (std::vector<int64_t>{10, 3}));
+  EXPECT_EQ(steps_of_checkpoints(folder_), (std::vector<int64_t>{10, 3}));
   damaged_ = choose_checkpoint(*job_, resume_wish("auto", folder_), folder_).damaged;
   train(checkpoint(10), 11, options);
-  EXPECT_EQ(steps(), (std::vector<int64_t>{11, 10}));
+  EXPECT_EQ(steps_of_checkpoints(folder_), (std::vector<int64_t>{11, 10}));
   EXPECT_TRUE(fs::exists(folder_ + "/checkpoint-7.damaged-1/" + kManifestName));
 }
 
@@ -240,10 +260,28 @@ TEST_F(Resume, AsManyAsWantedAreKept) {
     train(start, step, options);
     start = checkpoint(step);
   }
-  std::vector<int64_t> steps;
-  for (const StoredCheckpoint& stored : list_checkpoints(folder_))
-    steps.push_back(stored.manifest->step);
-  EXPECT_EQ(steps, (std::vector<int64_t>{11, 10}));
+  EXPECT_EQ(steps_of_checkpoints(folder_), (std::vector<int64_t>{11, 10}));
+}
+
+TEST_F(Resume, TheBestModelsCheckpointIsKeptBesideAsManyAsWanted) {
+  TrainOptions options = Resume::options();
+  options.metric_for_best_model = "loss";  // the tiny model's is the least at the first evaluation
+  options.load_best_model_at_end = true;
+  options.save_steps = options.eval_steps;
+  options.save_total_limit = 1;
+  EXPECT_EQ(train({}, kNever, options).summary.best.step(), 4);
+  EXPECT_EQ(steps_of_checkpoints(folder_), (std::vector<int64_t>{kSteps, 4}));
+}
+
+TEST_F(Resume, AtEachEpochsEndAndAtNoOtherStepIfItIsToldSo) {
+  TrainOptions options = Resume::options();
+  options.save_strategy = "epoch";
+  options.save_steps = 3;
+  const SaveCounts saves = train({}, kNever, options).summary.saves;
+  EXPECT_EQ(saves.written + saves.skipped, 3);
+  const std::vector<int64_t> steps = steps_of_checkpoints(folder_);
+  EXPECT_THAT(steps, testing::IsSubsetOf({4, 8, 12}));
+  EXPECT_THAT(steps, testing::IsSupersetOf({4, 12})) << "the first is never left out, nor is the last";
 }
 
 TEST_F(Resume, CheckpointsAreWrittenBesideTheTraining) {

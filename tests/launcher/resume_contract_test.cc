@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "launcher/errors.h"
+#include "launcher/train/train_inputs.h"
 #include "launcher/train_options.h"
 
 namespace lockstep {
@@ -57,15 +60,102 @@ TEST(ResumeContract, AFactThatTheSavedRunDidNotNoteIsNotJudged) {
       SettingsError);
 }
 
-TEST(ResumeContract, EveryOptionThatItNamesExists) {
+/// As docs/guide/resume.md has them.
+const std::map<ChangeVerdict, std::set<std::string>> kJudgements = {
+    {ChangeVerdict::kHarmless,
+     {"attention_dropout",
+      "config",
+      "dataset",
+      "ddp_backend",
+      "ddp_bucket_cap_mb",
+      "device",
+      "disable_tqdm",
+      "dropout",
+      "eval_ranks",
+      "global_batch_size",
+      "gradient_accumulation_steps",
+      "hang_timeout",
+      "logging_steps",
+      "model_name_or_path",
+      "output_dir",
+      "overwrite_output_dir",
+      "per_device_eval_batch_size",
+      "per_device_train_batch_size",
+      "profile",
+      "program",
+      "published_results",
+      "ranks",
+      "save_steps",
+      "save_strategy",
+      "save_total_limit",
+      "seq_classif_dropout",
+      "threads",
+      "threads_per_rank"}},
+    {ChangeVerdict::kNeedsPermission,
+     {"adam_beta1",
+      "adam_beta2",
+      "adam_epsilon",
+      "architecture",
+      "attn_implementation",
+      "bf16",
+      "ddp_comm_hook",
+      "device_kind",
+      "early_stopping_patience",
+      "early_stopping_threshold",
+      "effective_dropout",
+      "eval_split",
+      "eval_steps",
+      "eval_strategy",
+      "learning_rate",
+      "load_best_model_at_end",
+      "lr_scheduler_type",
+      "max_eval_samples",
+      "max_grad_norm",
+      "max_seq_length",
+      "max_steps",
+      "num_train_epochs",
+      "warmup_steps",
+      "weight_decay"}},
+    {ChangeVerdict::kRefused,
+     {"data_set_sha256", "global_batch", "max_train_samples", "metric_for_best_model", "seed", "train_examples",
+      "train_split", "vocabulary_sha256"}}};
+
+std::set<std::string> options_of_train() {
   TrainOptions options;
   const auto app = make_train_app(options);
-  std::vector<std::string> facts = {"data_set_sha256", "vocabulary_sha256", "global_batch", "train_examples",
-                                    "ranks",           "threads_per_rank",  "program",      "config"};
-  for (const std::string& key : judged_keys()) {
-    const bool is_fact = std::find(facts.begin(), facts.end(), key) != facts.end();
-    EXPECT_TRUE(is_fact || app->get_option_no_throw("--" + key) != nullptr) << key;
-  }
+  std::set<std::string> keys;
+  for (const CLI::Option* option : app->get_options())
+    keys.insert(option->get_single_name());
+  for (const char* of_one_start : {"help", "resume_from_checkpoint", "allow_change"})
+    EXPECT_EQ(keys.erase(of_one_start), 1u) << of_one_start;
+  return keys;
+}
+
+RunFacts facts_of_a_run() {
+  TrainInputs inputs;
+  inputs.options = parse_train_options(
+      {"--model_name_or_path", "model", "--dataset", "reviews", "--eval_strategy", "steps"}, &inputs.settings);
+  return facts_of(inputs, 2);
+}
+
+std::set<std::string> all_keys() {
+  std::set<std::string> keys = options_of_train();
+  for (const auto& [key, value] : facts_of_a_run())
+    keys.insert(key);
+  return keys;
+}
+
+TEST(ResumeContract, EveryOptionAndFactIsJudgedAsTold) {
+  std::map<ChangeVerdict, std::set<std::string>> found;
+  for (const std::string& key : all_keys())
+    found[verdict_on_change(key)].insert(key);
+  EXPECT_EQ(found, kJudgements);
+}
+
+TEST(ResumeContract, EveryKeyThatItNamesExists) {
+  const std::set<std::string> keys = all_keys();
+  for (const std::string& key : judged_keys())
+    EXPECT_TRUE(keys.contains(key)) << key;
 }
 
 }  // namespace

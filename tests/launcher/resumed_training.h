@@ -83,9 +83,8 @@ class Resume : public testing::Test {
     model::DistilBert model(TinyWorld::config(), "cpu");
     model::load_weights(model, world_.model_folder(), 0);
     const RunPlan plan = make_run_plan(options, std::ssize(data.train_examples), job_->world_size());
-    const ThreadPlan threads{1, 1};
     RunHistory history(job_->is_main() ? std::filesystem::path(folder_) : std::filesystem::path());
-    Trainer trainer(options, plan, data, threads, *job_, model, history);
+    Trainer trainer(options, plan, data, threads_, *job_, model, history);
     const std::vector<TensorShape> tensors = tensors_of(model.layout());
     if (start) trainer.restore(*start->manifest, load_state(*job_, *start, tensors), history_of(*start));
     CheckpointFacts facts{folder_, "run", 1, {}, tensors, options.save_total_limit, {}};
@@ -158,6 +157,7 @@ class Resume : public testing::Test {
 
   TinyWorld world_;
   TemporaryFolder own_folder_;
+  ThreadPlan threads_{1, 1};
   int64_t full_disk_at_ = -1;  // the step whose model is not taken
   std::function<void(int64_t step)> after_step_, on_publishing_;
   std::vector<std::filesystem::path> damaged_;  // checkpoints that were found so before
