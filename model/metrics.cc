@@ -51,7 +51,9 @@ int64_t checked_classes(std::span<const float> logits, std::span<const int32_t> 
 }  // namespace
 
 ConfusionMatrix::ConfusionMatrix(int64_t classes) : classes_(classes) {
-  if (classes < 1) throw std::invalid_argument("a confusion matrix of " + std::to_string(classes) + " classes");
+  if (classes < 1 || classes > kMostLabels)
+    throw std::invalid_argument("a confusion matrix of " + std::to_string(classes) + " classes, expected 1 to " +
+                                std::to_string(kMostLabels));
 }
 
 void ConfusionMatrix::add(std::span<const float> logits, std::span<const int32_t> labels) {
@@ -67,6 +69,7 @@ void ConfusionMatrix::add_to(int64_t cell, int64_t count) {
   if (cell < 0 || cell >= classes_ * classes_)
     throw std::invalid_argument("found cell " + std::to_string(cell) + " of a confusion matrix of " +
                                 std::to_string(classes_) + " classes");
+  if (count < 0) throw std::invalid_argument("a count of " + std::to_string(count) + " in a confusion matrix");
   if (count != 0) cells_[cell] += count;
 }
 

@@ -10,9 +10,10 @@ namespace lockstep::model {
 /// classes nearly none do.
 class ConfusionMatrix {
  public:
-  explicit ConfusionMatrix(int64_t classes);
+  explicit ConfusionMatrix(int64_t classes);  // 1 to kMostLabels, or std::invalid_argument
   void add(std::span<const float> logits, std::span<const int32_t> labels);  // row-major [rows * classes]
-  /// `count` more in cell label * classes() + prediction. Throws std::invalid_argument if there is no such cell.
+  /// `count` more in cell label * classes() + prediction. Throws std::invalid_argument if there is no such cell, or
+  /// for less than none.
   void add_to(int64_t cell, int64_t count);
   int64_t classes() const { return classes_; }
   int64_t total() const;

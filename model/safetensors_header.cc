@@ -36,6 +36,20 @@ std::string_view header_of(std::span<const std::byte> file, const std::string& w
   return {reinterpret_cast<const char*>(file.data()) + kLengthBytes, length};
 }
 
+/// What the JSON parser alone would pass over: a mark before the text, and all that follows a NUL.
+void require_plain_start_and_end(std::string_view header, const std::string& where) {
+  if (!header.starts_with('{'))
+    throw ModelFileError(where + ": its header does not begin with {, expected a JSON object");
+  if (header.find('\0') != std::string_view::npos)
+    throw ModelFileError(where + ": its header has a NUL byte, which is not valid JSON");
+}
+
+void require_texts(const json& metadata, const std::string& where) {
+  const auto is_text = [](const json& value) { return value.is_string(); };
+  if (!metadata.is_object() || !std::all_of(metadata.begin(), metadata.end(), is_text))
+    throw ModelFileError(where + ": __metadata__ is " + excerpt(metadata) + ", expected an object of strings");
+}
+
 /// One entry of the header, checked against itself.
 class Entry {
  public:
@@ -115,11 +129,15 @@ void require_tiling(const std::vector<std::pair<std::string, Entry>>& entries, u
 
 std::map<std::string, TensorView> parse_safetensors(std::span<const std::byte> file, const std::string& where) {
   const std::string_view header = header_of(file, where);
+  require_plain_start_and_end(header, where);
   const auto data = file.subspan(kLengthBytes + header.size());
   std::vector<std::pair<std::string, Entry>> entries;
   const json names = parse_json_object(header, where);
   for (const auto& [name, entry] : names.items())
-    if (name != "__metadata__") entries.emplace_back(name, Entry(entry, where + ": tensor " + excerpt(json(name))));
+    if (name == "__metadata__")
+      require_texts(entry, where);
+    else
+      entries.emplace_back(name, Entry(entry, where + ": tensor " + excerpt(json(name))));
   require_tiling(entries, data.size(), where);
   std::map<std::string, TensorView> tensors;
   for (auto& [name, entry] : entries) {

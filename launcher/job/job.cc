@@ -104,9 +104,7 @@ void end_in_time(int exit_code) {
 }  // namespace
 
 int run_job(const std::function<int(Job&)>& body) {
-  // Who reads our output may leave, and a file may reach a limit of its size: that fails the write, not the training.
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);  // who reads our output may leave: that fails the write, not the training
   take_stop_requests();
   take_termination();
   std::optional<dist::MpiEnvironment> environment;

@@ -39,6 +39,15 @@ class ConsoleSink : public spdlog::sinks::stderr_sink_mt {
   const bool marks_ = std::getenv(kMarksVariable) != nullptr;
 };
 
+/// Once: a disk that did not take a line rarely takes the next one. spdlog's own words would not be escaped.
+void tell_of_missing_lines(const std::string& why) {
+  static std::once_flag told;
+  std::call_once(told, [&why] {
+    clear_progress_line();
+    std::fprintf(stderr, "warning: lines are missing in the log: %s\n", printable_lines(why).c_str());
+  });
+}
+
 }  // namespace
 
 void start_log(int rank, int world_size) {
@@ -47,6 +56,7 @@ void start_log(int rank, int world_size) {
   auto logger = std::make_shared<spdlog::logger>("rank " + std::to_string(rank), console);
   logger->set_pattern(world_size > 1 && rank > 0 ? "[%n] %v" : "%v");
   logger->flush_on(spdlog::level::info);
+  logger->set_error_handler(tell_of_missing_lines);
   spdlog::set_default_logger(logger);
 }
 
@@ -81,7 +91,7 @@ void print_report(const std::string& foreign_text) {
       sinks[file]->log(message);
       sinks[file]->flush();
     } catch (const spdlog::spdlog_ex& error) {  // as of any other line that the disk does not take
-      std::fprintf(stderr, "warning: %s\n", error.what());
+      tell_of_missing_lines(error.what());
     }
   }
 }

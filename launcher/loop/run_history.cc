@@ -3,107 +3,17 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
-#include <stdexcept>
 #include <system_error>
 #include <utility>
 
 #include "data/atomic_file.h"
-#include "data/json_text.h"
+#include "launcher/checkpoint/manifest.h"
 #include "launcher/format.h"
 #include "launcher/job/log.h"
 
 namespace lockstep {
 
 namespace {
-
-nlohmann::json exact_json(const Throughput& speed) {
-  return {speed.samples, speed.tokens, speed.flops, speed.utilization, speed.exposed};
-}
-
-/// Keys as in checkpoints that are there already.
-nlohmann::json exact_json(const TrainRecord& r) {
-  nlohmann::json json = {{"step", r.step},
-                         {"epoch", r.epoch},
-                         {"loss", r.loss},
-                         {"grad_norm", r.grad_norm},
-                         {"learning_rate", r.learning_rate},
-                         {"per_second", exact_json(r.per_second)}};
-  if (r.exposed_seconds) json["exposed_communication"] = *r.exposed_seconds;
-  if (r.rank_seconds.size() > 1) json["rank_seconds"] = r.rank_seconds;
-  if (r.network_seconds) json["network"] = *r.network_seconds;
-  return json;
-}
-
-nlohmann::json exact_json(const EpochRecord& r) {
-  return {{"step", r.step},
-          {"epoch", r.epoch},
-          {"epoch_loss", r.loss},
-          {"seconds", r.seconds},
-          {"per_second", exact_json(r.per_second)}};
-}
-
-/// As [cell, count].
-nlohmann::json cells_of(const model::ConfusionMatrix& matrix) {
-  nlohmann::json cells = nlohmann::json::array();
-  for (const auto& [cell, count] : matrix.cells())
-    cells.push_back({cell, count});
-  return cells;
-}
-
-/// A plain number is the count of its own place: checkpoints had all cells before.
-model::ConfusionMatrix matrix_of(int64_t classes, const nlohmann::json& cells) {
-  model::ConfusionMatrix matrix(classes);
-  for (size_t i = 0; i < cells.size(); ++i) {
-    if (cells[i].is_array())
-      matrix.add_to(cells[i].at(0), cells[i].at(1));
-    else
-      matrix.add_to(static_cast<int64_t>(i), cells[i]);
-  }
-  return matrix;
-}
-
-nlohmann::json exact_json(const EvalRecord& r) {
-  return {{"step", r.step},
-          {"epoch", r.epoch},
-          {"training_loss", r.training_loss},
-          {"loss", r.result.loss},
-          {"confusion", cells_of(r.result.confusion)},
-          {"classes", r.result.confusion.classes()},
-          {"seconds", r.result.seconds}};
-}
-
-Throughput throughput_of(const nlohmann::json& json) {
-  return {json.at(0), json.at(1), json.at(2), json.at(3), json.size() > 4 ? json[4].get<double>() : 0};
-}
-
-TrainRecord train_record_of(const nlohmann::json& json) {
-  TrainRecord r{json.at("step"), json.at("epoch"), json.at("loss"), json.at("grad_norm"), json.at("learning_rate")};
-  r.per_second = throughput_of(json.at("per_second"));
-  if (json.contains("exposed_communication")) r.exposed_seconds = json["exposed_communication"].get<double>();
-  if (json.contains("network")) r.network_seconds = json["network"].get<double>();
-  if (json.contains("rank_seconds")) r.rank_seconds = json["rank_seconds"].get<std::vector<double>>();
-  return r;
-}
-
-EpochRecord epoch_record_of(const nlohmann::json& json) {
-  return {json.at("step"), json.at("epoch"), json.at("epoch_loss"), json.at("seconds"),
-          throughput_of(json.at("per_second"))};
-}
-
-EvalRecord eval_record_of(const nlohmann::json& json) {
-  EvalResult result{json.at("loss"), matrix_of(json.at("classes"), json.at("confusion")), {}, json.at("seconds")};
-  result.metrics = model::metrics_of(result.confusion);
-  return {json.at("step"), json.at("epoch"), json.at("training_loss"), std::move(result)};
-}
-
-std::vector<std::string_view> lines_of(std::string_view text) {
-  std::vector<std::string_view> lines;
-  while (!text.empty()) {
-    lines.push_back(text.substr(0, text.find('\n')));
-    text.remove_prefix(std::min(text.size(), lines.back().size() + 1));
-  }
-  return lines;
-}
 
 /// Keys that begin with `prefix`.
 void add_speed(nlohmann::json& json, const std::string& prefix, const Throughput& speed, bool with_communication) {
@@ -153,18 +63,12 @@ void RunHistory::write_all() {
 }
 
 void RunHistory::restore(std::string_view records) {
+  const std::vector<RunRecord> restored = parse_records(records, kHistoryName);
   const std::filesystem::path file = std::exchange(file_, {});  // written in one piece instead
-  for (const std::string_view line : lines_of(records))
-    add_exact(data::parse_json(line));
+  for (const RunRecord& record : restored)
+    std::visit([this](const auto& kind) { add(kind); }, record);
   file_ = file;
   if (!file_.empty()) write_all();
-}
-
-void RunHistory::add_exact(const nlohmann::json& record) {
-  if (record.contains("confusion"))
-    add(eval_record_of(record));
-  else
-    record.contains("epoch_loss") ? add(epoch_record_of(record)) : add(train_record_of(record));
 }
 
 void RunHistory::add(const TrainRecord& record) {

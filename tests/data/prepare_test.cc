@@ -18,6 +18,7 @@
 #include "tar_builder.h"
 #include "tests/support/real_data.h"
 #include "tests/support/require.h"
+#include "tests/support/small_disk.h"
 #include "tests/support/text.h"
 
 namespace lockstep::tests {
@@ -174,6 +175,25 @@ TEST(Prepare, FailureLeavesTheOldDataSetAndNothingElse) {
   EXPECT_THROW(prepare(options), DataError);
   EXPECT_EQ(ShardedDataset::open(corpus / "out", "train").size(), 2);
   EXPECT_EQ(corpus.names(), "model out test.csv train.csv");
+}
+
+TEST(Prepare, ADiskThatFillsUpInAShardLeavesTheOldDataSetAndNothingElse) {
+  SmallCorpus corpus;
+  const SmallDisk disk(corpus / "disk", "size=100k");
+  LOCKSTEP_NEEDS("mount", disk.is_mounted(), "this user may not mount a tmpfs");
+  PrepareOptions options = corpus.csv("a,1\nb,0\n");
+  options.output = corpus / "disk/out";
+  const std::string before = data::to_json(prepare(options).manifest);
+  std::string rows;
+  for (int i = 0; i < 20000; ++i)
+    rows += "a," + std::to_string(i % 2) + "\n";
+  options = corpus.csv(rows);
+  options.output = corpus / "disk/out";
+  options.overwrite = true;
+  const auto error = message_of<std::system_error>([&] { prepare(options); });
+  EXPECT_TRUE(contains(error, "train-00000-of-00002.h5: No space left on device")) << error;
+  EXPECT_EQ(data::to_json(ShardedDataset::open(options.output, "train").manifest()), before);
+  EXPECT_EQ(std::distance(fs::directory_iterator(corpus / "disk"), {}), 1);
 }
 
 TEST(Prepare, FolderWithOtherFilesIsNeverReplaced) {

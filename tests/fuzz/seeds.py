@@ -32,6 +32,13 @@ CHECKPOINT = {
     "tensors": [{"name": "a", "shape": [2, 2]}, {"name": "b", "shape": [2]}, {"name": "none", "shape": [0, 5]}],
     "training": {"optimizer_steps": 7, "best": {"step": -1}}, "world_size": 2,
 }
+RECORDS = [
+    {"step": 2, "epoch": 0.5, "loss": 0.7, "grad_norm": 1.5, "learning_rate": 1e-5, "per_second": [9, 90, 1e9, 0.5, 0],
+     "exposed_communication": 0.1, "network": 0.05, "rank_seconds": [0.2, 0.3]},
+    {"step": 4, "epoch": 1, "epoch_loss": 0.6, "seconds": 3, "per_second": [9, 90, 1e9, 0.5]},
+    {"step": 4, "epoch": 1, "loss": 0.5, "training_loss": 0.6, "seconds": 1, "classes": 3, "confusion": [[0, 2], [8, 1]]},
+    {"step": 4, "epoch": 1, "loss": 0.5, "training_loss": 0.6, "seconds": 1, "classes": 2, "confusion": [3, 0, 1, 4]},
+]
 DISTILBERT = {
     "model_type": "distilbert", "vocab_size": 30522, "dim": 768, "n_heads": 12, "n_layers": 6, "hidden_dim": 3072,
     "activation": "gelu", "dropout": 0.1, "id2label": {"0": "neg", "1": "pos"}, "pad_token_id": 0,
@@ -101,6 +108,8 @@ def tars():
 SEEDS = {
     "dataset_manifest": {"a": text(DATASET)},
     "checkpoint_manifest": {"a": checkpoint_body(CHECKPOINT)},
+    "history": {str(i): b"".join(text(record) + b"\n" for record in records) for i, records in enumerate(
+        [[record] for record in RECORDS] + [RECORDS[:2]])},
     "model_config": {"distilbert": text(DISTILBERT), "bert": text(BERT)},
     "safetensors": {"a": safetensors(TENSORS, bytes(18)), "empty": safetensors({}, b"")},
     "vocabulary": {"a": b"a\n##b\nabc\n##bcd\n\xc3\xa9\n", "crlf": b"a\r\nb"},

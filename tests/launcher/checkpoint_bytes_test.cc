@@ -1,4 +1,4 @@
-// How much each rank writes of a checkpoint.
+// How much each rank writes of a checkpoint, and that all of it is one.
 #include <gtest/gtest.h>
 
 #include <sstream>
@@ -19,7 +19,7 @@ int64_t bytes_written() {
   return 0;
 }
 
-TEST(Saver, EachRankWritesItsShareOfTheBytes) {
+TEST(Saver, RanksWriteEqualSharesOfOneValidCheckpoint) {
   Job job(tests::mpi());
   const tests::TemporaryFolder own_folder;
   const std::string folder = job.control().broadcast(own_folder.path().string(), 0);
@@ -35,6 +35,9 @@ TEST(Saver, EachRankWritesItsShareOfTheBytes) {
   const auto written = static_cast<double>(bytes_written() - before);
   double whole = 0;
   const StoredCheckpoint stored = read_checkpoint(std::filesystem::path(folder) / checkpoint_name(1));
+  ASSERT_TRUE(stored.manifest) << stored.problem;
+  EXPECT_EQ(std::ssize(stored.manifest->shards), job.world_size());
+  EXPECT_EQ(problem_with(stored, true), std::nullopt);
   for (const ShardEntry& shard : stored.manifest->shards)
     whole += static_cast<double>(shard.file.bytes);
   EXPECT_NEAR(written, whole / job.world_size(), 0.1 * whole / job.world_size());

@@ -68,5 +68,16 @@ TEST_F(TakenFolder, ANameThatCannotBeReadProvesNothing) {
   EXPECT_EQ(FolderOwner(folder_.path()).attempt(), 1);
 }
 
+TEST_F(TakenFolder, ANameInAFileThatNobodyOfUsWroteProvesNothing) {
+  const FolderOwner owner(folder_.path());
+  const std::string other = R"("attempt": 7, "host": "h", "process": 1, "token": "another")";
+  std::ofstream(folder_ / "owner.json") << "{" + other + "}";
+  EXPECT_THROW(owner.require(), LockedError);
+  std::ofstream(folder_ / "owner.json") << "{" + other + "}" + std::string(1 << 20, ' ');
+  owner.require();
+  std::ofstream(folder_ / "owner.json") << "{" + other + R"(, "token": "a second")" + "}";
+  owner.require();
+}
+
 }  // namespace
 }  // namespace lockstep

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "data/error.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
 #include "launcher/job/progress.h"
@@ -123,6 +124,43 @@ TEST(History, OfACheckpointThatHasAllCellsIsRead) {
   record["confusion"] = {131, 0, 17, 133};
   restored.restore(record.dump() + "\n");
   EXPECT_EQ(restored.records(), history.records());
+}
+
+/// What is wrong with a line of evaluation, the second of a history, that was changed at `key`.
+std::string problem_with_changed(const char* key, const nlohmann::json& value) {
+  RunHistory history({}), restored({});
+  history.add(TrainRecord{.step = 1});
+  history.add(EvalRecord{1, 1.0, 0.5, result_of_counts(0.1, 131, 0, 17, 133)});
+  std::vector<nlohmann::json> records = tests::records_of(history.records());
+  records[1][key] = value;
+  try {
+    restored.restore(records[0].dump() + "\n" + records[1].dump() + "\n");
+  } catch (const data::DataError& error) {
+    EXPECT_EQ(restored.records(), "");
+    return error.what();
+  }
+  return "";
+}
+
+TEST(History, ThatCountsWhatCannotBeIsRefusedWithItsLine) {
+  const std::string line = "history.jsonl, line 2: ";
+  EXPECT_EQ(problem_with_changed("classes", 3), "");
+  for (const int64_t classes : {int64_t{1} << 62, int64_t{1'000'000'000}, int64_t{65537}, int64_t{0}, int64_t{-1}})
+    EXPECT_EQ(problem_with_changed("classes", classes),
+              line + "classes is " + std::to_string(classes) + ", expected an integer from 1 to 65536");
+  for (const nlohmann::json& cells : {nlohmann::json{{0, -1}, {1, 1}}, nlohmann::json{-1, 1}})
+    EXPECT_EQ(problem_with_changed("confusion", cells).find(line + "a count in confusion is -1, expected"), 0);
+  for (const nlohmann::json& cells : {nlohmann::json{{4, 1}, {1, 1}}, nlohmann::json{{-1, 1}, {1, 1}}})
+    EXPECT_EQ(problem_with_changed("confusion", cells).find(line + "a place in confusion is "), 0);
+  EXPECT_EQ(problem_with_changed("confusion", {1, 1, 1, 1, 1}).find(line + "found cell 4 of"), 0);
+  EXPECT_EQ(problem_with_changed("step", 1e300).find(line + "step is 1e+300, expected an integer"), 0);
+  EXPECT_EQ(problem_with_changed("loss", "low").find(line), 0);
+}
+
+TEST(History, WhoseCountsAddUpToMoreThanCanBeIsRefused) {
+  const int64_t most = int64_t{1} << 48;
+  EXPECT_EQ(problem_with_changed("confusion", {{0, most - 1}, {3, 1}}), "");
+  EXPECT_NE(problem_with_changed("confusion", {{0, most - 1}, {3, 2}}), "");
 }
 
 /// A run of two epochs whose first was the better one.

@@ -40,12 +40,20 @@ TEST(ConfusionMatrix, RefusesRowsThatDoNotMatchTheirLabels) {
 }
 
 TEST(ConfusionMatrix, OfManyClassesTakesMemoryForPairsThatOccur) {
-  constexpr int64_t kClasses = 1'000'000;  // all pairs would take 8 TB
+  constexpr int64_t kClasses = kMostLabels;  // all pairs would take 34 GB
   ConfusionMatrix matrix(kClasses);
   matrix.add_to(kClasses * kClasses - 1, 2);
   EXPECT_THROW(matrix.add_to(kClasses * kClasses, 1), std::invalid_argument);
   EXPECT_EQ(matrix.at(kClasses - 1, kClasses - 1), 2);
   EXPECT_EQ(metrics_of(matrix).accuracy, 1);
+}
+
+TEST(ConfusionMatrix, RefusesMoreClassesThanAModelHasAndCountsBelowZero) {
+  for (const int64_t classes : {int64_t{-1}, int64_t{0}, kMostLabels + 1, int64_t{1} << 32})
+    EXPECT_THROW(ConfusionMatrix{classes}, std::invalid_argument) << classes;
+  ConfusionMatrix matrix(2);
+  EXPECT_THROW(matrix.add_to(0, -1), std::invalid_argument);
+  EXPECT_EQ(matrix.total(), 0);
 }
 
 TEST(Metrics, OfTwoClassesScoreClassOne) {

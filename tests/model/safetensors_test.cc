@@ -5,9 +5,11 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 
 #include "model/error.h"
 #include "tests/support/process.h"
+#include "tests/support/require.h"
 
 namespace lockstep::model {
 namespace {
@@ -127,6 +129,22 @@ INSTANTIATE_TEST_SUITE_P(
                "expected [begin, end]"},
         Damage{"UnknownType", one(R"({"dtype":"F31","shape":[2],"data_offsets":[0,8]})"), "12345678", "unknown dtype"},
         Damage{"NoShape", one(R"({"dtype":"F32","form":[2],"data_offsets":[0,8]})"), "12345678", "has no \"shape\""},
+        Damage{"NoElementsInSomeBytes", one(R"({"dtype":"F32","shape":[0],"data_offsets":[0,8]})"), "12345678",
+               "do not span the 0 bytes"},
+        Damage{"NoElementsOfManyInSomeBytes", one(R"({"dtype":"F32","shape":[4,0,4],"data_offsets":[0,64]})"),
+               std::string(64, 'x'), "do not span the 0 bytes"},
+        Damage{"NoElementsInsideAnother", with(R"("b":{"dtype":"F32","shape":[0],"data_offsets":[4,4]})"), "12345678",
+               "starts at byte 4 of the data, expected 8: it overlaps"},
+        Damage{"NoElementsBeyondTheEnd", with(R"("b":{"dtype":"F32","shape":[0],"data_offsets":[16,16]})"), "12345678",
+               "starts at byte 16 of the data, expected 8: a gap"},
+        Damage{"NoElementsAfterOverflow",
+               one(R"({"dtype":"U8","shape":[4294967296,4294967296,0],"data_offsets":[0,0]})"), "", "overflows"},
+        Damage{"MatrixInsideAnother", with(R"("b":{"dtype":"U8","shape":[2,2],"data_offsets":[4,8]})"), "12345678",
+               "starts at byte 4 of the data, expected 8: it overlaps"},
+        Damage{"ByteOrderMark", "\xEF\xBB\xBF{" + std::string(kA) + "}", "12345678", "does not begin with {"},
+        Damage{"TextAfterNul", "{" + std::string(kA) + "}" + std::string("\0[", 2), "12345678", "has a NUL byte"},
+        Damage{"MetadataInAList", with(R"("__metadata__":["pt"])"), "12345678", R"(__metadata__ is ["pt"], expected)"},
+        Damage{"MetadataOfNumbers", with(R"("__metadata__":{"epoch":1})"), "12345678", "expected an object of strings"},
         Damage{"UnknownField", one(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1})"), "12345678",
                "expected dtype, shape"}),
     [](const auto& damage) { return damage.param.name; });
@@ -151,6 +169,37 @@ TEST(DamagedSafetensorsLength, IsRefusedBeforeTheHeaderIsRead) {
   std::ofstream(folder / "empty").close();
   EXPECT_NE(complaint_about(folder / "empty").find("too few"), std::string::npos);
   EXPECT_NE(complaint_about(folder / "missing").find("cannot be opened"), std::string::npos);
+}
+
+TEST(Safetensors, TensorsWithoutElementsLieBeforeAndAfterOthers) {
+  const tests::TemporaryFolder folder;
+  for (const char* range : {"[0,0]", "[8,8]"}) {
+    write_raw(folder / "file", with(R"("b":{"dtype":"F32","shape":[0,3],"data_offsets":)" + std::string(range) + "}"),
+              "12345678");
+    EXPECT_TRUE(SafetensorsFile::open(folder / "file").floats("b").empty()) << range;
+  }
+}
+
+// Each input that fuzzing has kept, and those of DamagedSafetensors on which readers differ most easily.
+TEST(Safetensors, NothingIsTakenThatHuggingFacesReaderRefuses) {
+  const std::string python = tests::environment("LOCKSTEP_PYTHON"), source = tests::environment("LOCKSTEP_SOURCE");
+  LOCKSTEP_NEEDS("transformers", tests::run(python + " -c 'import safetensors'").exit_code == 0, "no safetensors");
+  const tests::TemporaryFolder folder;
+  const std::string unpack = source + "/tests/fuzz/corpus.py unpack " + source + "/tests/fuzz/corpus/safetensors.txt ";
+  const std::string judge = source + "/tests/model/rust_safetensors.py ";
+  const tests::Outcome judged = tests::run(python + " " + unpack + folder.path().string() + " && " + python + " " +
+                                           judge + folder.path().string());
+  ASSERT_EQ(judged.exit_code, 0) << judged.output;
+  std::istringstream lines(judged.output);
+  int taken = 0, refused = 0;
+  for (std::string name, verdict; lines >> name && std::getline(lines >> std::ws, verdict);) {
+    ++(verdict == "taken" ? taken : refused);
+    if (verdict != "taken") {
+      EXPECT_NE(complaint_about(folder / name), "") << verdict;
+    }
+  }
+  EXPECT_GE(taken, 3);
+  EXPECT_GE(refused, 150);
 }
 
 TEST(SafetensorsWriter, NamesThePathThatCannotBeWritten) {
