@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tempfile
 
-PICKLES = re.compile(r"\b(torch::load|torch::jit::load|torch::jit::import\w*|torch::pickle_load|torch::jit::pickle_load|\w*Unpickler)\b")
+# torch::load is a template in a header: what it leaves in a program is the archive that it reads.
+PICKLES = re.compile(r"\b(\w*InputArchive|\w*PyTorchStreamReader|torch::jit::load|torch::jit::import\w*|torch::jit::_load\w*|torch::pickle_load|"
+                     r"torch::jit::pickle_load|\w*Unpickler)\b")
 
 
 def output_of(*command):
@@ -44,6 +46,8 @@ def problems(program):
         yield "has no stack protector (-fstack-protector-strong)"
     if not re.search(r"__(\w+)_chk\b(?<!__stack_chk)", imported):
         yield "has no checked library calls (-D_FORTIFY_SOURCE)"
+    if "__glibcxx_assert_fail" not in imported:
+        yield "has no checked indices (-D_GLIBCXX_ASSERTIONS)"
     if "endbr64" not in output_of("objdump", "-d", "--no-show-raw-insn", "--disassemble=main", program):
         yield "has no marked targets of indirect jumps (-fcf-protection)"
     if not re.search(r"or[qb]\s+\$0x0,", code):
@@ -52,7 +56,7 @@ def problems(program):
         yield f"imports {symbol}, which runs what a file says"
 
 
-SAFE = "-O2 -fPIE -pie -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2 -Wl,-z,relro,-z,now,-z,noexecstack".split()
+SAFE = "-O2 -fPIE -pie -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2 -D_GLIBCXX_ASSERTIONS -Wl,-z,relro,-z,now,-z,noexecstack".split()
 # For each property: the options that take it away, and words of the one complaint.
 LACKS = {
     "a fixed address": (["-fno-PIE", "-no-pie"], "position-independent"),
@@ -61,14 +65,20 @@ LACKS = {
     "an executable stack": (["-Wl,-z,execstack"], "executable stack"),
     "no stack protector": (["-fno-stack-protector"], "stack protector"),
     "no checked calls": (["-U_FORTIFY_SOURCE"], "checked library calls"),
+    "no checked indices": (["-U_GLIBCXX_ASSERTIONS"], "checked indices"),
     "no marked jumps": (["-fcf-protection=none"], "indirect jumps"),
     "no stack probes": (["-fno-stack-clash-protection"], "touching each page"),
     "a pickle reader": (["-DPICKLE"], "torch::pickle_load"),
+    "torch::load": (["-DARCHIVE"], "InputArchive"),
 }
 SOURCE = r"""
 #include <cstdio>
 #include <cstring>
-namespace torch { __attribute__((weak)) void pickle_load(char*); }  // weak: no library here has it
+#include <vector>
+namespace torch {  // weak: no library here has these
+__attribute__((weak)) void pickle_load(char*);
+namespace serialize { struct InputArchive { __attribute__((weak)) void load_from(char*); }; }
+}
 void fill(char* pages) { std::memset(pages, 1, 100000); }
 int main(int, char** arguments) {
   char name[16], pages[100000];
@@ -77,7 +87,11 @@ int main(int, char** arguments) {
 #ifdef PICKLE
   torch::pickle_load(pages);
 #endif
-  std::printf(name, pages[9]);
+#ifdef ARCHIVE
+  torch::serialize::InputArchive().load_from(pages);
+#endif
+  const std::vector<char> letters(name, name + 3);
+  std::printf(name, letters[static_cast<unsigned char>(pages[9])]);
 }
 """
 

@@ -16,7 +16,7 @@ action=$1 host=$2
 shift 2
 
 start() {
-  rm -f "$MACHINE/$host.booted"
+  rm -f "$MACHINE/$host.booted" "$MACHINE/$host.door"
   setsid unshare --mount --net --pid --uts --ipc --fork --kill-child --mount-proc "${BASH_SOURCE[0]}" boot "$host" \
     >"$MACHINE/log/$host.out" 2>&1 </dev/null &
   local process=$!
