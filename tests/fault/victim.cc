@@ -28,6 +28,19 @@ std::vector<std::string> hashes_of(const CheckpointManifest& manifest) {
   return hashes;
 }
 
+/// What is seen first counts.
+void expect_as_in(Unbroken& unbroken, const CheckpointManifest& manifest) {
+  const std::vector<std::string> hashes = hashes_of(manifest);
+  EXPECT_EQ(hashes, unbroken.shards.try_emplace(manifest.step, hashes).first->second) << "step " << manifest.step;
+  const int64_t best_step = manifest.training["best"]["step"];  // -1 before the first evaluation
+  const auto best = std::ranges::find(manifest.files, kBestModelName, &FileReceipt::name);
+  EXPECT_EQ(best != manifest.files.end(), best_step >= 0) << "step " << manifest.step;
+  if (best == manifest.files.end()) return;
+  EXPECT_EQ(best->bytes, std::ssize(unbroken.model)) << "best step " << best_step;
+  EXPECT_EQ(best->sha256, unbroken.best_models.try_emplace(best_step, best->sha256).first->second)
+      << "best step " << best_step;
+}
+
 std::string steps_in_metrics(const std::string& folder) {
   std::string steps;
   for (const nlohmann::json& record : records_of(read_file(folder + "/metrics.jsonl")))
@@ -35,10 +48,12 @@ std::string steps_in_metrics(const std::string& folder) {
   return steps;
 }
 
-/// The N of "going on from FOLDER/checkpoint-N: step N"; -1 if the job did not come so far, or began anew.
-int64_t start_of(const std::string& output) {
+/// The N of "going on from FOLDER/checkpoint-N: step N", or 0 of a job that began anew; nothing if it did not come so
+/// far.
+std::optional<int64_t> start_of(const std::string& output) {
   const size_t words = output.find("going on from "), step = output.find(": step ", words);
-  return words == std::string::npos ? -1 : std::stoll(output.substr(step + 7));
+  if (words != std::string::npos) return std::stoll(output.substr(step + 7));
+  return output.find("***** Running training *****") != std::string::npos ? std::optional(0) : std::nullopt;
 }
 
 /// In the middle of an exec a process has no arguments, and yet is there.
@@ -93,6 +108,8 @@ std::vector<std::string> Victim::command(const std::string& folder, const std::v
   return words;
 }
 
+/// It learns so slowly that nearly every evaluation is the best so far: the next checkpoint copies its model, and those
+/// until the next evaluation are given a link to that copy.
 std::vector<std::string> Victim::training(const std::string& folder) {
   std::vector<std::string> words{"train"};
   for (const auto& [name, value] : std::map<std::string, std::string>{{"model_name_or_path", world_->model_folder()},
@@ -101,16 +118,17 @@ std::vector<std::string> Victim::training(const std::string& folder) {
                                                                       {"global_batch_size", "8"},
                                                                       {"max_steps", std::to_string(steps())},
                                                                       {"max_seq_length", "48"},
-                                                                      {"learning_rate", "1e-3"},
+                                                                      {"learning_rate", "1e-4"},
                                                                       {"logging_steps", "1"},
                                                                       {"eval_strategy", "steps"},
                                                                       {"eval_steps", "8"},
+                                                                      {"metric_for_best_model", "loss"},
                                                                       {"save_strategy", "steps"},
                                                                       {"save_steps", "3"},
                                                                       {"save_total_limit", "2"},
                                                                       {"resume_from_checkpoint", "auto"}})
     words.insert(words.end(), {"--" + name, value});
-  words.emplace_back("--disable_tqdm");
+  words.insert(words.end(), {"--load_best_model_at_end", "--disable_tqdm"});
   return words;
 }
 
@@ -123,15 +141,16 @@ Unbroken& Victim::unbroken() {
   const auto begin = Clock::now();
   Background job(command(folder, {}, {"--save_total_limit", "0"}), world_->path("unbroken.txt"));
   EXPECT_EQ(job.exit_code(), kDone) << job.output();
-  found = {{}, read_file(folder + "/model.safetensors"), steps_in_metrics(folder), seconds_since(begin)};
+  found = {{}, {}, read_file(folder + "/model.safetensors"), steps_in_metrics(folder), seconds_since(begin)};
   for (const StoredCheckpoint& stored : list_checkpoints(folder))
-    found.shards[stored.manifest->step] = hashes_of(*stored.manifest);
+    expect_as_in(found, *stored.manifest);
   fs::remove_all(folder);
   return found;
 }
 
 std::unique_ptr<Background> Victim::go_on(const std::vector<std::string>& variables, const std::string& output) {
   began_from_ = newest_step();
+  EXPECT_GE(began_from_, seen_) << "a checkpoint that was seen is lost";
   fs::remove(world_->path(output));  // what an earlier job has said
   return std::make_unique<Background>(command(run_folder(), variables, {}), world_->path(output));
 }
@@ -196,12 +215,8 @@ void Victim::expect_nothing_lost() {
   const Outcome verified = lockstep("verify " + run_folder());
   EXPECT_EQ(verified.exit_code, found.empty() ? kCheckpoint : kDone) << verified.output;
   EXPECT_GE(newest_step(), seen_) << "a checkpoint that was seen is lost";
-  for (const StoredCheckpoint& checkpoint : found) {
-    if (!checkpoint.manifest) continue;  // verify has told
-    const int64_t step = checkpoint.manifest->step;
-    const std::vector<std::string> hashes = hashes_of(*checkpoint.manifest);
-    EXPECT_EQ(hashes, unbroken().shards.try_emplace(step, hashes).first->second) << "step " << step;
-  }
+  for (const StoredCheckpoint& checkpoint : found)
+    if (checkpoint.manifest) expect_as_in(unbroken(), *checkpoint.manifest);  // else verify has told
   seen_ = newest_step();
 }
 
@@ -213,16 +228,32 @@ bool Victim::ends_by_a_kill(Background& job, bool is_hurt, const std::string& wo
   const std::string output = job.output();
   EXPECT_EQ(job.exit_code(), 128 + SIGKILL) << output;
   EXPECT_NE(output.find(words), std::string::npos) << output;
-  if (start_of(output) >= 0) {
-    EXPECT_EQ(start_of(output), began_from_) << output;
-  }
+  EXPECT_EQ(start_of(output).value_or(began_from_), began_from_) << output;
   expect_nothing_lost();
   return true;
 }
 
+bool Victim::ends_by_a_request(Background& job, bool is_hurt, FaultRow& row) {
+  const double seconds = watch_its_end(job, is_hurt);
+  if (job.exit_code() == kDone) return false;
+  row.took(seconds);
+  EXPECT_LE(seconds, kAllowedSeconds + unbroken().seconds) << "until nobody was left\n" << left_;
+  const std::string output = job.output();
+  EXPECT_EQ(job.exit_code(), kStopped) << output;
+  EXPECT_EQ(start_of(output), began_from_) << output;
+  expect_nothing_lost();
+  EXPECT_THAT(output, testing::HasSubstr("stopped on request after step " + std::to_string(newest_step()) + " of "));
+  EXPECT_THAT(leftovers(), testing::IsEmpty());
+  return true;
+}
+
 void Victim::expect_that_it_ends_as_if_unbroken() {
-  const auto job = go_on();
-  EXPECT_EQ(job->exit_code(), kDone) << job->output();
+  expect_to_end_as_unbroken(*go_on());
+}
+
+void Victim::expect_to_end_as_unbroken(Background& job) {
+  EXPECT_EQ(job.exit_code(), kDone) << job.output();
+  EXPECT_EQ(start_of(job.output()), began_from_) << job.output();
   expect_as_unbroken();
 }
 

@@ -17,6 +17,7 @@ namespace lockstep::tests {
 /// being written, what was seen first counts.
 struct Unbroken {
   std::map<int64_t, std::vector<std::string>> shards;  // by step: the hashes of parameters, m and v
+  std::map<int64_t, std::string> best_models;          // by the step of its evaluation: the hash of the best model
   std::string model;                                   // the bytes of model.safetensors
   std::string metrics;                                 // the steps in metrics.jsonl
   double seconds = 0;                                  // that it took
@@ -65,8 +66,14 @@ class Victim : public LaunchedWorld {
   /// Whether the job, one of whose processes was killed, ended by that: soon, with the right code and `words`, and
   /// nothing is lost. False if all of its work was done already.
   bool ends_by_a_kill(Background& job, bool is_hurt, const std::string& words, FaultRow& row);
-  /// The run comes to the unbroken run's end.
+  /// Whether the job, which was asked to stop if `is_hurt`, did so: nobody was left soon after what else it had to do,
+  /// a start and a save at most, and there is a checkpoint of the step that it names. False if all of its work was
+  /// done.
+  bool ends_by_a_request(Background& job, bool is_hurt, FaultRow& row);
+  /// The run goes on from its newest checkpoint, if there is one, and comes to the unbroken run's end.
   void expect_that_it_ends_as_if_unbroken();
+  /// The same of the newest job that go_on() started.
+  void expect_to_end_as_unbroken(Background& job);
   void expect_as_unbroken();
   /// What is hidden in the run folder: unfinished, or not wholly removed.
   static std::vector<std::filesystem::path> leftovers();
