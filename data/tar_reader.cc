@@ -95,7 +95,9 @@ std::string quoted(std::string text) {
 
 struct TarReader::Impl {
   std::string archive;
+  TarLimits limits;
   gzFile file = nullptr;
+  int64_t entries = 0;    // so far, folders included
   int64_t position = 0;   // in the unpacked stream
   int64_t header_at = 0;  // of the current entry
   TarEntry entry;
@@ -114,6 +116,13 @@ struct TarReader::Impl {
     fail("entry " + quoted(path) + " at byte " + std::to_string(header_at) + " " + what);
   }
 
+  void require_within(int64_t count, int64_t most, const char* what) const {
+    if (count > most)
+      throw DataError(
+          archive + ": has more than " + std::to_string(most) + " " + what +
+          ", the most that are read of one archive; if it is what you expect, unpack it and name its folder");
+  }
+
   int64_t read_some(char* to, int64_t count) {
     const int got = gzread(file, to, static_cast<unsigned>(count));
     int code = Z_OK;
@@ -126,6 +135,7 @@ struct TarReader::Impl {
     position += got;
     if (position > kUnsuspicious && position / kMaxRatio > gzoffset(file))
       fail("it unpacks to more than " + std::to_string(kMaxRatio) + " times its size");
+    require_within(position, limits.bytes, "bytes when unpacked");
     return got;
   }
 
@@ -234,6 +244,7 @@ bool TarReader::Impl::next_header() {
     if (!regular && type != '5')
       fail_entry(path, std::string("is ") + name_of_type(type) + "; only regular files are read");
     const std::string clean = safe_path(path);
+    require_within(++entries, limits.entries, "files and folders");
     if (type == '5' || path.back() == '/') {
       skip(size + (kBlock - size % kBlock) % kBlock);
       long_name.clear(), pax_path.clear(), pax_size.reset();
@@ -247,8 +258,9 @@ bool TarReader::Impl::next_header() {
   }
 }
 
-TarReader::TarReader(const std::filesystem::path& archive) : impl_(std::make_unique<Impl>()) {
+TarReader::TarReader(const std::filesystem::path& archive, TarLimits limits) : impl_(std::make_unique<Impl>()) {
   impl_->archive = archive.string();
+  impl_->limits = limits;
   impl_->file = gzopen(archive.c_str(), "rb");
   if (!impl_->file) throw DataError(archive.string() + ": cannot be opened: " + std::strerror(errno));
   gzbuffer(impl_->file, 1 << 18);

@@ -48,13 +48,16 @@ class ShardParser {
   Hdf5Handle file_;
 };
 
+/// Names no file: HDF5 refuses an image whose name it can open.
+constexpr const char* kNoFile = "/dev/null/shard";
+
 /// Opens the bytes as an HDF5 file in memory.
 hid_t ShardParser::open_image() const {
   const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, name_ + ": HDF5 has no memory");
   check_hdf5(H5Pset_fapl_core(access, size_t{1} << 16, false), name_ + ": HDF5 has no memory");
   void* image = const_cast<char*>(bytes_.data());  // copied by HDF5, not written
   check_hdf5(H5Pset_file_image(access, image, bytes_.size()), name_ + ": is empty");
-  const hid_t file = H5Fopen("shard", H5F_ACC_RDONLY, access);
+  const hid_t file = H5Fopen(kNoFile, H5F_ACC_RDONLY, access);
   check_hdf5(file, name_ + ": is not a readable HDF5 file");  // now: closing `access` clears HDF5's reason
   return file;
 }

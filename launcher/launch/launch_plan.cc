@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "launcher/cli/printable_text.h"
 #include "launcher/errors.h"
 #include "launcher/format.h"
 #include "launcher/job/launch_marks.h"
@@ -109,9 +110,20 @@ void send_environment(const MachineFacts& facts, LaunchPlan& plan) {
     plan.argv.insert(plan.argv.end(), {"-x", name});
 }
 
+/// In bash's $'...', where every byte can be written: a word that would drive the terminal that it is shown on.
+std::string quoted_visibly(const std::string& word) {
+  std::string text;
+  for (const char c : word) {
+    const bool is_plain = c >= ' ' && c <= '~' && c != '\'' && c != '\\';
+    text += is_plain ? std::string(1, c) : formatted("\\x%02x", static_cast<unsigned char>(c));
+  }
+  return "$'" + text + "'";
+}
+
 std::string quoted(const std::string& word) {
   const std::string plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";
   if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
+  if (printable_text(word) != word) return quoted_visibly(word);
   std::string text = "'";
   for (const char c : word)
     text += c == '\'' ? std::string("'\\''") : std::string(1, c);

@@ -114,6 +114,15 @@ TEST(DistinctIds, RiseAndAppearOnce) {
   EXPECT_TRUE(data::distinct_ids({}).empty());
 }
 
+TEST_F(ShardedDatasetTest, AFileNamedShardInTheWorkingFolderDoesNotDisturb) {
+  const TemporaryFolder elsewhere;
+  std::ofstream(elsewhere / "shard") << "x";
+  const fs::path before = fs::current_path();
+  fs::current_path(elsewhere.path());
+  EXPECT_NO_THROW(ShardedDataset::open(out_, "train")) << "HDF5 looks for a file of the name that an image has";
+  fs::current_path(before);
+}
+
 TEST_F(ShardedDatasetTest, EachFlippedBitAndEachTruncationIsFoundAndTheFileNamed) {
   int64_t ways = 0;
   for (const char* split : {"train", "test"}) {

@@ -26,8 +26,8 @@ class TarReaderTest : public testing::Test {
     write_gzip(folder_ / "a.tar.gz", bytes);
     return folder_ / "a.tar.gz";
   }
-  static Files read_all(const std::string& archive, int64_t max_bytes = 1 << 20) {
-    TarReader reader(archive);
+  static Files read_all(const std::string& archive, int64_t max_bytes = 1 << 20, data::TarLimits limits = {}) {
+    TarReader reader(archive, limits);
     Files files;
     while (const auto entry = reader.next())
       files.emplace_back(entry->path, reader.read(max_bytes));
@@ -55,6 +55,24 @@ TEST_F(TarReaderTest, AnArchiveThatIsMostlyZerosIsRefusedBeforeItIsUnpackedWhole
   ASSERT_TRUE(reader.next());
   const auto error = message_of<DataError>([&] { reader.next(); });
   EXPECT_TRUE(contains(error, "it unpacks to more than 200 times its size")) << error;
+}
+
+TEST_F(TarReaderTest, MoreFilesAndFoldersThanTheLimitAreRefused) {
+  const auto archive = plain(TarBuilder().add("d/", "", '5').add_gnu_long(kLongPath, "1").add("two", "2").finished());
+  EXPECT_EQ(read_all(archive, 100, {.entries = 3}).size(), 2u);
+  const auto error = message_of<DataError>([&] { read_all(archive, 100, {.entries = 2}); });
+  EXPECT_EQ(error.find(archive + ": has more than 2 files and folders"), 0) << error;
+}
+
+TEST_F(TarReaderTest, MoreBytesThanTheLimitAreRefusedThoughNobodyReadsThem) {
+  const std::string bytes = TarBuilder().add("one", "1").add("big", std::string(100'000, 'x')).finished();
+  for (const std::string& archive : {plain(bytes), gzipped(bytes)}) {
+    EXPECT_EQ(read_all(archive, 100'000, {.bytes = std::ssize(bytes)}).size(), 2u);
+    TarReader reader(archive, {.bytes = 50'000});
+    EXPECT_TRUE(reader.next() && reader.next());
+    const auto error = message_of<DataError>([&] { reader.next(); });
+    EXPECT_EQ(error.find(archive + ": has more than 50000 bytes when unpacked"), 0) << error;
+  }
 }
 
 TEST_F(TarReaderTest, AFileThatIsCalledAsTheFolderItselfIsRefused) {

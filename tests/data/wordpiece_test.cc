@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <fstream>
 #include <thread>
 
@@ -109,6 +110,27 @@ TEST(WordPiece, ThreadsShareOneTokenizer) {
   threads.clear();
   for (const Ids& result : results)
     EXPECT_EQ(result, (Ids{kCls, kUn, kInAff, kInAble, kCafe, kComma, kZhong, kA, kSep}));
+}
+
+std::string repeated(std::string_view part, size_t times) {
+  std::string text;
+  for (size_t i = 0; i < times; ++i)
+    text += part;
+  return text;
+}
+
+/// Where time grows by a text's square, one of these takes minutes; all of them take about a second.
+TEST(WordPiece, TextsThatAreMadeToTakeLongDoNot) {
+  const WordPieceTokenizer tokenizer(Vocabulary(small_tokens()), {});
+  constexpr size_t kMany = 1'000'000;
+  const auto begin = std::chrono::steady_clock::now();
+  for (const std::string& text : {std::string(kMany, 'a'), std::string(kMany, '['), repeated("[SEP]", kMany / 5),
+                                  repeated("中", kMany / 3), "a" + repeated("\u0301\u0316", kMany / 2)})
+    EXPECT_LE(tokenizer.encode(text, 512).size(), 512u);
+  const std::string review = repeated("Unaffable, ", kMany / 11);
+  EXPECT_EQ(tokenizer.encode(review, 512).size(), 512u);
+  EXPECT_EQ(tokenizer.encode(review, kMany).size(), 4 * (kMany / 11) + 2);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
 }
 
 class VocabularyFile : public testing::Test {

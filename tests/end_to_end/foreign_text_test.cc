@@ -101,6 +101,22 @@ TEST_F(ForeignText, TextsAndLabelsAreShownEscapedByPredict) {
   expect_tame(lockstep(predict + " --format jsonl"), kDone, "x\\u001b]0;owned\\u0007\\u202e\\u009b31my");
 }
 
+TEST_F(ForeignText, ADataSetsNameIsShownEscapedByPlan) {
+  const std::string plan = "plan --gpus 8 --model_name_or_path " + world_->model_folder() + " --dataset " + dataset();
+  expect_tame(lockstep(plan), kDone, "Data         x\\x1b]0;owned\\x07\\u202e\\x9b31my: 8 examples");
+  expect_tame(lockstep(plan + " --json"), kDone, "\"examples\": 8");
+  expect_tame(lockstep("plan --fabric " + quoted(kHostile)), kUsage, "--fabric x\\x1b]0;");
+  expect_tame(lockstep("plan --dataset " + quoted("/nowhere/" + kHostile)), kData, "x\\x1b]0;");
+}
+
+TEST_F(ForeignText, WordsOfACommandAreShownEscapedByLaunch) {
+  const std::string command = " -- train --output_dir " + quoted(kHostile);
+  expect_tame(lockstep("launch -n 1 --dry_run" + command), kDone, "--output_dir $'x\\x1b]0;owned\\x07\\xe2\\x80\\xae");
+  expect_tame(lockstep("launch --slurm -n 1 --dry_run" + command), kDone, "--output_dir $'x\\x1b]0;owned\\x07");
+  expect_tame(lockstep("launch -- " + quoted(kHostile)), kUsage, "no such command: x\\x1b]0;");
+  expect_tame(lockstep("launch --hosts " + quoted(kHostile) + " -- train"), kUsage, "x\\x1b]0;");
+}
+
 TEST_F(ForeignText, ColumnsOfAFileAreShownEscaped) {
   const std::string file = world_->path("columns.csv");
   std::ofstream(file) << kHostile << ",label\na,1\n";

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "data/atomic_file.h"
+#include "data/seal.h"
 #include "data/sha256.h"
 #include "launcher/checkpoint/checkpoint_error.h"
 #include "tests/launcher/stored_checkpoints.h"
@@ -65,7 +66,10 @@ TEST_F(Checkpoints, ShardsOfAnotherStepOrRunAndMissingOnesAreFound) {
 TEST_F(Checkpoints, FilesThatTheManifestDoesNotNameAreNotItsConcern) {
   const fs::path folder = write_checkpoint(run_folder(), 7, 2);
   std::ofstream(folder / "notes.txt") << "x";
+  fs::copy_file(folder / shard_name(1, 2), folder / shard_name(2, 3));  // as another number of ranks would call it
+  std::ofstream(folder / shard_name(0, 3)) << "x";
   EXPECT_EQ(problem_of_all(folder), "");
+  EXPECT_EQ(read_checkpoint(folder).manifest->shards.size(), 2u);
 }
 
 /// A manifest changed at one place, and sealed again.
@@ -103,6 +107,17 @@ TEST_F(Checkpoints, AManifestThatCountsWhatCannotBeIsRefusedWithTheKey) {
   EXPECT_THAT(problem("/facts/learning_rate", 1), HasSubstr("facts.learning_rate is not a string"));
   EXPECT_THAT(problem("/files/0/sha256", "x"), HasSubstr("files.sha256 is not a sha256"));
   EXPECT_THAT(problem("/files/0/name", std::string("a\0b", 3)), HasSubstr("not the name of a file"));
+}
+
+/// That has keys which nobody knows yet, too.
+TEST_F(Checkpoints, ANewerFormatIsRefusedByItsNumber) {
+  const fs::path folder = write_checkpoint(run_folder(), 7, 1);
+  auto json = nlohmann::json::parse(tests::read_file(folder / kManifestName));
+  json.erase("sha256");
+  json["format"] = 3;
+  json["unheard_of"] = 1;
+  data::write_file_atomically(folder / kManifestName, data::sealed(json.dump(2)));
+  EXPECT_EQ(problem_of_all(folder), "manifest.json: its format is 3, this program reads 1 to 2");
 }
 
 TEST_F(Checkpoints, AManifestOfMoreElementsThanItsFilesHoldIsRefused) {

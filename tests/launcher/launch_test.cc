@@ -9,6 +9,7 @@
 #include "launcher/launch/launch_options.h"
 #include "launcher/launch/launch_plan.h"
 #include "launcher/launch/verdict.h"
+#include "tests/support/process.h"
 
 namespace lockstep {
 namespace {
@@ -194,6 +195,15 @@ TEST_F(Plan, AShellCanReadItsLine) {
       "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_oob_tcp_keepalive_intvl=10 "
       "OMPI_MCA_oob_tcp_keepalive_probes=3 OMPI_MCA_oob_tcp_keepalive_time=30 mpirun -np 1 --bind-to none --host a:1 "
       "/opt/lockstep train --output_dir 'it'\\''s mine'");
+}
+
+TEST(QuotedLine, OfWordsThatWouldDriveATerminalIsVisibleAndReadAsTheyWere) {
+  const std::string word = "it's\x1b]0;a\x07\xE2\x80\xAE\xC2\x9b\n\\ \xFF";
+  const std::string line = quoted_line({"printf", "%s", word});
+  EXPECT_EQ(line, R"(printf %s $'it\x27s\x1b]0;a\x07\xe2\x80\xae\xc2\x9b\x0a\x5c \xff')");
+  const tests::TemporaryFolder folder;
+  std::ofstream(folder / "line.sh") << line;
+  EXPECT_EQ(tests::run("bash " + (folder / "line.sh")).output, word);
 }
 
 TEST(Mpirun, IsTheNamedOneThenTheOneBesideTheProgramThenThatOfPath) {
