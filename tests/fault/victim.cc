@@ -121,7 +121,7 @@ std::vector<std::string> Victim::training(const std::string& folder) {
                                                                       {"learning_rate", "1e-4"},
                                                                       {"logging_steps", "1"},
                                                                       {"eval_strategy", "steps"},
-                                                                      {"eval_steps", "8"},
+                                                                      {"eval_steps", std::to_string(eval_steps_)},
                                                                       {"metric_for_best_model", "loss"},
                                                                       {"save_strategy", "steps"},
                                                                       {"save_steps", "3"},

@@ -29,8 +29,11 @@ class Victim : public LaunchedWorld {
  protected:
   static constexpr double kAllowedSeconds = 5;  // from the first process that is gone to the last
 
-  /// Of a run of so many steps.
-  explicit Victim(int64_t steps) { steps_ = steps; }
+  /// Of a run of so many steps, with an evaluation after each `eval_steps` of them.
+  explicit Victim(int64_t steps, int64_t eval_steps = 8) {
+    steps_ = steps;
+    eval_steps_ = eval_steps;
+  }
   static void SetUpTestSuite();
   /// Sets mpirun's patience with the others once a rank was killed, else 1 s and most of a trial, to 0, and has ranks
   /// that wait leave the cores to other rows. What the environment says otherwise holds.
@@ -79,7 +82,7 @@ class Victim : public LaunchedWorld {
   static std::vector<std::filesystem::path> leftovers();
 
  private:
-  inline static int64_t steps_ = 0;
+  inline static int64_t steps_ = 0, eval_steps_ = 0;
   int64_t seen_ = 0;        // the newest step of which a checkpoint was in the folder
   int64_t began_from_ = 0;  // where the newest job has to go on
   std::string left_;        // who was still there after kAllowedSeconds, and why
