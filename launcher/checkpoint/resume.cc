@@ -80,9 +80,7 @@ void require_it_exists(Job& job, const fs::path& wanted, const fs::path& run_fol
                             run_folder.string() + " holds " + checkpoints_to_choose(run_folder));
     if (!fs::exists(wanted / kManifestName, none) && !list_checkpoints(wanted).empty())
       throw CheckpointError("--resume_from_checkpoint: " + wanted.string() +
-                            " is a run's folder, not a checkpoint; it "
-                            "holds " +
-                            checkpoints_to_choose(wanted));
+                            " is a run's folder, not a checkpoint; it holds " + checkpoints_to_choose(wanted));
   });
 }
 

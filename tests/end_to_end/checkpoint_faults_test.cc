@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <sys/mount.h>
 
+#include <functional>
 #include <thread>
 
 #include "data/sampler.h"
@@ -19,6 +20,22 @@ using tests::becomes_true;
 using tests::CheckpointJob;
 using tests::Outcome;
 using tests::SmallDisk;
+
+/// What becomes of a training to which something happens once there is a sign.
+Outcome meanwhile(const std::function<Outcome()>& train, const std::function<bool()>& sign,
+                  const std::function<void()>& deed) {
+  Outcome outcome;
+  std::thread training([&] { outcome = train(); });
+  EXPECT_TRUE(becomes_true(sign, tests::kPatience));
+  deed();
+  training.join();
+  return outcome;
+}
+
+/// Leaves so many bytes free.
+void fill(const std::string& disk, uint64_t left) {
+  std::ofstream(disk + "/ballast") << std::string(fs::space(disk).available - left, 'x');
+}
 
 TEST_F(CheckpointJob, AStopOnRequestSavesAndSaysHowToGoOn) {
   const auto job = launch(2, {"--save_strategy", "epoch"});
@@ -121,22 +138,19 @@ TEST_F(CheckpointJob, AFailedSaveIsToldAndTheTrainingGoesOn) {
 
 TEST_F(CheckpointJob, OlderOnesStayIfTheNewestCannotBeReadBack) {
   const std::string gate = world_->path("gate"), oldest = run_folder() + "/checkpoint-3";
-  Outcome outcome;
-  std::thread training([&] {
-    outcome = train(1, "--save_total_limit 1 --max_steps 8",
-                    "LOCKSTEP_FAILPOINT_GATE=" + gate + " LOCKSTEP_FAILPOINT=after-rename:0:2:hold");
-  });
   std::string newest;  // of step 6, or of a later one if the first one took long
-  EXPECT_TRUE(becomes_true(
-      [&] {
-        for (const char* step : {"6", "8"})
-          if (fs::exists(run_folder() + "/checkpoint-" + step)) newest = run_folder() + "/checkpoint-" + step;
-        return !newest.empty();
-      },
-      tests::kPatience));
-  std::fstream(newest + "/history.jsonl", std::ios::in | std::ios::out) << "x";
-  std::ofstream(gate) << "open";
-  training.join();
+  const auto second_is_there = [&] {
+    for (const char* step : {"6", "8"})
+      if (fs::exists(run_folder() + "/checkpoint-" + step)) newest = run_folder() + "/checkpoint-" + step;
+    return !newest.empty();
+  };
+  const auto damage_it = [&] {
+    std::fstream(newest + "/history.jsonl", std::ios::in | std::ios::out) << "x";
+    std::ofstream(gate) << "open";
+  };
+  const std::string held = "LOCKSTEP_FAILPOINT_GATE=" + gate + " LOCKSTEP_FAILPOINT=after-rename:0:2:hold";
+  const Outcome outcome =
+      meanwhile([&] { return train(1, "--save_total_limit 1 --max_steps 8", held); }, second_is_there, damage_it);
   EXPECT_EQ(outcome.exit_code, kDone) << outcome.output;
   EXPECT_THAT(outcome.output,
               HasSubstr("an old checkpoint could not be removed: " + newest + " was written, and is damaged: "));
@@ -197,11 +211,8 @@ TEST_F(CheckpointJob, ADiskThatIsFullBeforeTheFirstSaveCostsCheckpointsAndNotThe
   const std::string disk = world_->path("disk"), metrics = disk + "/run/metrics.jsonl";
   const SmallDisk mounted(disk, "size=4m");
   LOCKSTEP_NEEDS("mount", mounted.is_mounted(), "this user may not mount a tmpfs");
-  Outcome full;
-  std::thread training([&] { full = train(2, "", "LOCKSTEP_FAILPOINT=step:0:2:slow", disk + "/run"); });
-  EXPECT_TRUE(becomes_true([&] { return !tests::read_file(metrics).empty(); }, tests::kPatience));
-  std::ofstream(disk + "/ballast") << std::string(fs::space(disk).available - 700'000, 'x');
-  training.join();
+  const Outcome full = meanwhile([&] { return train(2, "", "LOCKSTEP_FAILPOINT=step:0:2:slow", disk + "/run"); },
+                                 [&] { return !tests::read_file(metrics).empty(); }, [&] { fill(disk, 700'000); });
   EXPECT_EQ(full.exit_code, kStorage) << full.output;
   EXPECT_THAT(full.output, HasSubstr("no checkpoint of step 3: "));
   EXPECT_THAT(full.output, testing::ContainsRegex("epoch 1.00, step 5: .*; the last checkpoint failed\n"));
@@ -213,11 +224,9 @@ TEST_F(CheckpointJob, ADiskThatTakesNoLogLetsTheTrainingEndAndTellsSo) {
   const SmallDisk mounted(disk, "size=4m");
   LOCKSTEP_NEEDS("mount", mounted.is_mounted(), "this user may not mount a tmpfs");
   constexpr const char* kSettings = "--save_strategy no --eval_strategy no --max_steps 100";
-  Outcome full;
-  std::thread training([&] { full = train(2, kSettings, "LOCKSTEP_FAILPOINT=step:0:2:slow", run); });
-  EXPECT_TRUE(becomes_true([&] { return !tests::read_file(run + "/metrics.jsonl").empty(); }, tests::kPatience));
-  std::ofstream(disk + "/ballast") << std::string(fs::space(disk).available, 'x');
-  training.join();
+  const Outcome full =
+      meanwhile([&] { return train(2, kSettings, "LOCKSTEP_FAILPOINT=step:0:2:slow", run); },
+                [&] { return !tests::read_file(run + "/metrics.jsonl").empty(); }, [&] { fill(disk, 0); });
   EXPECT_EQ(full.exit_code, kStorage) << full.output;
   EXPECT_THAT(full.output, HasSubstr("warning: cannot write " + run + "/metrics.jsonl: No space left on device\n"));
   EXPECT_THAT(full.output, HasSubstr("warning: lines are missing in the log: Failed "));
@@ -232,11 +241,9 @@ TEST_F(CheckpointJob, ADiskWithoutRoomForAnEvaluatedModelCostsThatModelAndNotThe
   const SmallDisk mounted(disk, "size=4m");
   LOCKSTEP_NEEDS("mount", mounted.is_mounted(), "this user may not mount a tmpfs");
   constexpr const char* kSettings = "--save_strategy no --load_best_model_at_end --metric_for_best_model loss";
-  Outcome outcome;
-  std::thread training([&] { outcome = train(2, kSettings, "LOCKSTEP_FAILPOINT=publishing:0:2:slow", run); });
-  EXPECT_TRUE(becomes_true([&] { return fs::exists(run + "/model.safetensors"); }, tests::kPatience));
-  std::ofstream(disk + "/ballast") << std::string(fs::space(disk).available - 100'000, 'x');
-  training.join();
+  const Outcome outcome =
+      meanwhile([&] { return train(2, kSettings, "LOCKSTEP_FAILPOINT=publishing:0:2:slow", run); },
+                [&] { return fs::exists(run + "/model.safetensors"); }, [&] { fill(disk, 100'000); });
   EXPECT_EQ(outcome.exit_code, kStorage) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr("the model of step 8 is not in --output_dir: "));
   EXPECT_THAT(outcome.output, HasSubstr("trained 14 steps"));
@@ -247,9 +254,7 @@ TEST_F(CheckpointJob, ADiskThatFillsUpInTheMiddleOfAShardCostsThatCheckpoint) {
   const std::string disk = world_->path("filling_disk"), run = disk + "/run";
   const SmallDisk mounted(disk, "size=4m");
   LOCKSTEP_NEEDS("mount", mounted.is_mounted(), "this user may not mount a tmpfs");
-  Outcome outcome;
   constexpr const char* kNoModelMeanwhile = "--eval_strategy no";  // one that is replaced would free space again
-  std::thread training([&] { outcome = train(1, kNoModelMeanwhile, "LOCKSTEP_FAILPOINT=shard-open:0:2:slow", run); });
   std::string step;  // of the second save: 6, or a later one if the first one took long
   const auto second_shard_is_open = [&] {
     for (const auto& entry : fs::directory_iterator(run, ignored_)) {
@@ -261,10 +266,10 @@ TEST_F(CheckpointJob, ADiskThatFillsUpInTheMiddleOfAShardCostsThatCheckpoint) {
     }
     return !step.empty() && step != "3";
   };
-  EXPECT_TRUE(becomes_true(second_shard_is_open, tests::kPatience));
   // Less than a shard is left, and more than the model and the results need at the end.
-  std::ofstream(disk + "/ballast") << std::string(fs::space(disk).available - 290'000, 'x');
-  training.join();
+  const Outcome outcome =
+      meanwhile([&] { return train(1, kNoModelMeanwhile, "LOCKSTEP_FAILPOINT=shard-open:0:2:slow", run); },
+                second_shard_is_open, [&] { fill(disk, 290'000); });
   EXPECT_EQ(outcome.exit_code, kStorage) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr("no checkpoint of step " + step + ": rank 0: cannot write "));
   EXPECT_THAT(outcome.output, HasSubstr("No space left on device"));

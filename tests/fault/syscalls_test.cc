@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tests/fault/system_calls.h"
 #include "tests/fault/victim.h"
 #include "tests/support/held_thread.h"
 #include "tests/support/require.h"
@@ -20,35 +21,15 @@ namespace {
 
 using testing::HasSubstr;
 using tests::becomes_true;
+using tests::Call;
+using tests::calls_in;
+using tests::Fault;
 using tests::FaultRow;
 using tests::HeldThread;
+using tests::is_whole;
+using tests::kKill;
+using tests::Part;
 
-/// The `when`-th call of that name of a thread.
-struct Call {
-  std::string name;
-  int when = 0;
-};
-
-/// A thread, and its part of a save.
-struct Part {
-  const char* failpoint;  // where it begins
-  int rank;
-  std::vector<std::string> whole;  // what an ordinary one has in its calls: not every commit removes an old checkpoint
-};
-/// Those that a save may make: they are to fail.
-const std::regex kFileCalls(
-    "open|openat|creat|read|pread64|write|pwrite64|writev|pwritev|pwritev2|sendfile|copy_file_range|close|fsync|"
-    "fdatasync|sync_file_range|rename|renameat|renameat2|unlink|unlinkat|rmdir|link|linkat|mkdir|mkdirat|truncate|"
-    "ftruncate|fallocate|chmod|fchmod|fchmodat|stat|lstat|fstat|newfstatat|statx|statfs|fstatfs|getdents64|fcntl|lseek|"
-    "flock");
-/// And those that are not: of memory, the failpoint's look at its gate, what MPI waits with, and the start of a thread.
-const std::regex kOtherCalls("mmap|access|poll|epoll_wait|clone|clone3");
-/// Where an error cannot be at any of them.
-const std::map<std::string, std::regex> kOnlyAt{
-    {"EMFILE", std::regex("open.*|creat")},
-    {"EROFS", std::regex("(open|rename|unlink|link|mkdir|p?write|f?chmod|f?truncate).*|creat|rmdir|f(data)?sync|"
-                         "fallocate|sendfile|copy_file_range")}};
-constexpr const char* kKill = "SIGKILL";
 /// The first commit of another training in the folder, which takes the name of the newest checkpoint there.
 const Part kExchange{"commit-begin", 0, {"best_model.copy", "RENAME_EXCHANGE"}};
 /// What ends the main thread's part: the folder is announced, or why there is none, and a thread begins to write.
@@ -57,25 +38,6 @@ const Part kParts[] = {{"shard-begin", 0, {"fsync("}},
                        {"shard-begin", 1, {"fsync("}},
                        {"commit-begin", 0, {"best_model.copy", ".removing-"}},
                        {"announcing", 0, {"mkdir(", "link(", "/checkpoint-"}}};  // whose best model it links
-
-struct Fault {
-  const Part* part;
-  Call call;
-  std::string kind;  // an error's name, or SIGKILL
-  bool is_possible() const {
-    const auto only_at = kOnlyAt.find(kind);
-    return only_at == kOnlyAt.end() || std::regex_match(call.name, only_at->second);
-  }
-  /// As strace takes it, and what it prints where it did so.
-  std::string injection() const {
-    return call.name + (kind == kKill ? ":signal=" : ":error=") + kind + ":when=" + std::to_string(call.when);
-  }
-  std::string mark() const { return kind == kKill ? "killed by SIGKILL" : "(INJECTED)"; }
-  std::string words() const {
-    return std::string(part->failpoint) + " of rank " + std::to_string(part->rank) + ": " + kind + " at " + call.name +
-           " number " + std::to_string(call.when);
-  }
-};
 
 class Syscalls : public tests::Victim {
  protected:
@@ -147,25 +109,6 @@ class Syscalls : public tests::Victim {
     EXPECT_TRUE(is_whole(part, log)) << part.failpoint << " of rank " << part.rank << ": " << log;
     end_job();
     return calls_in(log);
-  }
-
-  static bool is_whole(const Part& part, const std::string& log) {
-    return std::ranges::all_of(part.whole, [&](const std::string& words) { return log.find(words) != log.npos; });
-  }
-
-  static std::vector<Call> calls_in(const std::string& log) {
-    std::vector<Call> calls;
-    std::map<std::string, int> counts;
-    std::istringstream lines(log);
-    for (std::string line; std::getline(lines, line);) {
-      const std::string name = line.substr(0, line.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_"));
-      if (name.empty()) continue;  // what strace says of signals, and of the end
-      if (std::regex_match(name, kFileCalls))
-        calls.push_back({name, ++counts[name]});
-      else
-        EXPECT_TRUE(std::regex_match(name, kOtherCalls)) << "to be made to fail, or listed as harmless: " << line;
-    }
-    return calls;
   }
 
   /// Has a thread at the beginning of that part, with the job started, or started again, where it has to be.
