@@ -78,9 +78,11 @@ void require_it_exists(Job& job, const fs::path& wanted, const fs::path& run_fol
     if (!fs::is_directory(wanted, none))
       throw CheckpointError("--resume_from_checkpoint: there is no folder " + wanted.string() + "; " +
                             run_folder.string() + " holds " + checkpoints_to_choose(run_folder));
-    if (!fs::exists(wanted / kManifestName, none) && !list_checkpoints(wanted).empty())
+    if (fs::exists(wanted / kManifestName, none)) return;
+    if (const auto held = list_checkpoints(wanted); !held.empty())
       throw CheckpointError("--resume_from_checkpoint: " + wanted.string() +
-                            " is a run's folder, not a checkpoint; it holds " + checkpoints_to_choose(wanted));
+                            " is a run's folder, not a checkpoint; give one in it, such as " +
+                            held.front().folder.string());
   });
 }
 

@@ -307,7 +307,8 @@ TEST_F(CheckpointJob, ACheckpointThatIsNotThereIsNotCalledDamaged) {
   EXPECT_THAT(outcome.output, HasSubstr("/checkpoint-5; " + run_folder() + " holds checkpoint-14, "));
   const Outcome whole_run = train(1, "--resume_from_checkpoint " + run_folder());
   EXPECT_EQ(whole_run.exit_code, kCheckpoint);
-  EXPECT_THAT(whole_run.output, HasSubstr("is a run's folder, not a checkpoint; it holds checkpoint-14, "));
+  EXPECT_THAT(whole_run.output, HasSubstr("is a run's folder, not a checkpoint; give one in it, such as " +
+                                          run_folder() + "/checkpoint-14\n"));
 }
 
 /// As DeepSpeed writes and others link it; the manifests alone tell which one is the newest.
