@@ -88,12 +88,6 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-void flush_tree(const fs::path& folder) {
-  for (const auto& entry : fs::recursive_directory_iterator(folder))
-    if (entry.is_regular_file() || entry.is_directory()) flush_to_disk(entry.path());
-  flush_to_disk(folder);
-}
-
 /// "runs/x/" names the same folder as "runs/x".
 fs::path without_trailing_slash(const fs::path& path) {
   return path.has_filename() ? path : path.parent_path();
@@ -106,6 +100,12 @@ void flush_to_disk(const fs::path& path) {
   if (descriptor.get() < 0) fail("open", path);
   // EINVAL, ENOTSUP: file systems that cannot flush a folder; there the rename itself is all there is.
   if (::fsync(descriptor.get()) != 0 && errno != EINVAL && errno != ENOTSUP) fail("flush", path);
+}
+
+void flush_tree(const fs::path& folder) {
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file() || entry.is_directory()) flush_to_disk(entry.path());
+  flush_to_disk(folder);
 }
 
 bool exchange_names(const fs::path& a, const fs::path& b) {
@@ -132,21 +132,12 @@ void write_file_atomically(const fs::path& path, std::string_view bytes) {
   flush_to_disk(folder_of(path));
 }
 
-void publish_folder(const fs::path& staging_folder, const fs::path& target_folder) {
-  const fs::path staging = without_trailing_slash(staging_folder);
-  const fs::path target = without_trailing_slash(target_folder);
-  flush_tree(staging);
-  if (!fs::exists(fs::symlink_status(target))) {
-    fs::rename(staging, target);
-    return flush_to_disk(folder_of(target));
-  }
-  std::error_code leftover;  // the new folder is published; what cannot be removed of the old one stays beside it
-  if (exchange_names(staging, target)) {
-    flush_to_disk(folder_of(target));
-    fs::remove_all(staging, leftover);
-    return;
-  }
-  const fs::path aside = beside(target, "replaced");
+namespace {
+
+/// Where the old folder is then.
+fs::path put_in_place(const fs::path& staging, const fs::path& target) {
+  if (exchange_names(staging, target)) return staging;
+  fs::path aside = beside(target, "replaced");
   fs::rename(target, aside);
   try {
     fs::rename(staging, target);
@@ -154,8 +145,40 @@ void publish_folder(const fs::path& staging_folder, const fs::path& target_folde
     ::rename(aside.c_str(), target.c_str());
     throw;
   }
+  return aside;
+}
+
+/// If a step fails, the old folder stays beside `target`, where nobody removes it.
+void put_back(const fs::path& old, const fs::path& staging, const fs::path& target) {
+  fs::path aside = old;
+  if (old == staging) fs::rename(old, aside = beside(target, "replaced"));
+  fs::rename(target, staging);
+  fs::rename(aside, target);
+}
+
+}  // namespace
+
+bool publish_new_folder(const fs::path& staging, const fs::path& target) {
+  if (::rename(staging.c_str(), target.c_str()) != 0) {
+    if (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR) return false;
+    fail("rename " + staging.string() + " to", target);
+  }
   flush_to_disk(folder_of(target));
-  fs::remove_all(aside, leftover);
+  return true;
+}
+
+void replace_folder(const fs::path& staging, const fs::path& target,
+                    const std::function<void(const fs::path& old)>& inspect) {
+  const fs::path old = put_in_place(staging, target);
+  try {
+    inspect(old);
+  } catch (...) {
+    put_back(old, staging, target);
+    throw;
+  }
+  flush_to_disk(folder_of(target));
+  std::error_code leftover;  // the new folder is published; what cannot be removed of the old one stays beside it
+  fs::remove_all(old, leftover);
 }
 
 std::string read_file(const fs::path& path, int64_t most) {

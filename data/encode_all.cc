@@ -5,6 +5,7 @@
 #include <chrono>
 #include <future>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -17,6 +18,18 @@ EncodedText encode(const WordPieceTokenizer& tokenizer, const std::string& text,
   encoded.ids = tokenizer.encode(text, max_length, &encoded.truncated);
   encoded.ids.shrink_to_fit();
   return encoded;
+}
+
+/// As many threads as the system lets it have, up to `count`.
+std::vector<std::future<void>> start(size_t count, const std::function<void()>& work) {
+  std::vector<std::future<void>> running;
+  try {
+    while (running.size() < count)
+      running.push_back(std::async(std::launch::async, work));
+  } catch (const std::system_error&) {
+    // ulimit -u, a container's limit: those that run take it all.
+  }
+  return running;
 }
 
 }  // namespace
@@ -34,11 +47,9 @@ std::vector<EncodedText> encode_all(const WordPieceTokenizer& tokenizer, std::sp
       done += end - begin;
     }
   };
-  const unsigned workers =
-      threads > 0 ? static_cast<unsigned>(threads) : std::max(1u, std::thread::hardware_concurrency());
-  std::vector<std::future<void>> running;
-  for (unsigned i = 0; i < workers; ++i)
-    running.push_back(std::async(std::launch::async, work));
+  const size_t wanted = threads > 0 ? static_cast<size_t>(threads) : std::max(1u, std::thread::hardware_concurrency());
+  std::vector<std::future<void>> running = start(std::min(wanted, (reviews.size() + kTake - 1) / kTake), work);
+  if (running.empty()) work();
   for (auto& worker : running) {
     while (worker.wait_for(std::chrono::milliseconds(200)) != std::future_status::ready)
       progress(static_cast<int64_t>(done.load()));

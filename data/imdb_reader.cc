@@ -5,12 +5,12 @@
 #include <charconv>
 #include <limits>
 #include <string_view>
-#include <system_error>
 #include <tuple>
 #include <utility>
 
 #include "data/atomic_file.h"
 #include "data/error.h"
+#include "data/input_path.h"
 
 namespace lockstep::data {
 namespace {
@@ -48,8 +48,7 @@ int64_t leading_number(std::string_view name) {
 }
 
 std::string read_review_file(const fs::path& path) {
-  std::error_code ignored;  // of a link in a circle, too
-  if (!fs::is_regular_file(path, ignored)) throw DataError(path.string() + ": is not a file; expected a text");
+  if (!is_file(path)) throw DataError(path.string() + ": is not a file; expected a text");
   const auto bytes = static_cast<int64_t>(fs::file_size(path));
   if (bytes > kMaxReviewBytes)
     throw DataError(path.string() + ": has " + std::to_string(bytes) + " bytes, more than the " +
@@ -60,22 +59,22 @@ std::string read_review_file(const fs::path& path) {
 /// The folder that holds train/ and test/: `source`, or aclImdb/ in it.
 fs::path corpus_folder(const fs::path& source) {
   for (const fs::path& folder : {source, source / "aclImdb"})
-    if (fs::is_directory(folder / "train") || fs::is_directory(folder / "test")) return folder;
+    if (is_folder(folder / "train") || is_folder(folder / "test")) return folder;
   throw DataError(source.string() + ": has neither train/ nor test/; expected the aclImdb folder or its tar.gz");
 }
 
 }  // namespace
 
 ImdbReader::ImdbReader(const fs::path& source, const std::string& split) : source_(source.string()), split_(split) {
-  if (!fs::is_directory(source)) {
+  if (!is_folder(source)) {
     archive_ = std::make_unique<TarReader>(source);
     return;
   }
   const fs::path folder = corpus_folder(source) / split;
   for (const char* label : {"neg", "pos"}) {
-    if (!fs::is_directory(folder / label)) continue;
-    for (const fs::directory_entry& file : fs::directory_iterator(folder / label))
-      if (is_review_name(file.path().filename().string())) files_.push_back(file.path());
+    if (!is_folder(folder / label)) continue;
+    for (fs::path& file : paths_in(folder / label))
+      if (is_review_name(file.filename().string())) files_.push_back(std::move(file));
   }
   std::sort(files_.rbegin(), files_.rend());
 }

@@ -27,9 +27,12 @@ bool begins_array(const std::string& line) {
   return first != std::string::npos && line[first] == '[';
 }
 
-Json object_in(const std::string& line, const std::string& place, bool is_first) {
-  if (is_first && begins_array(line))
+void require_no_array(const std::string& first_line, const std::string& place) {
+  if (begins_array(first_line))
     throw DataError(place + ": the file is one JSON array; expected one object per line (jq -c '.[]' makes it so)");
+}
+
+Json object_in(const std::string& line, const std::string& place) {
   Json object;
   try {
     object = parse_json(line);
@@ -88,8 +91,10 @@ bool JsonlReader::next_line() {
     ++line_number_;
     line_.clear();
     for (int c; (c = input_.get()) != TextInput::kEnd && c != '\n';) {
-      if (std::ssize(line_) == kMaxLine)
+      if (std::ssize(line_) == kMaxLine) {
+        if (row_ == 0) require_no_array(line_, place());
         throw DataError(place() + ": has more than " + std::to_string(kMaxLine) + " bytes");
+      }
       line_.push_back(static_cast<char>(c));
     }
     if (line_.find_first_not_of(" \t\r") != std::string::npos) return true;
@@ -105,7 +110,8 @@ std::optional<Review> JsonlReader::next() {
 
 Review JsonlReader::parse_line() const {
   int64_t replaced = 0;
-  const Json object = object_in(to_valid_utf8(line_, &replaced), place(), row_ == 1);
+  if (row_ == 1) require_no_array(line_, place());
+  const Json object = object_in(to_valid_utf8(line_, &replaced), place());
   check_keys(object, columns_, place(), row_ == 1);
   const std::string text = text_in(object[columns_.text], place()), label = label_in(object[columns_.label], place());
   if (replaced > 0 && has_replacement(label)) refuse_label(label, place());

@@ -1,5 +1,8 @@
 #include "data/output_folder.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <random>
 #include <string>
 #include <system_error>
@@ -25,10 +28,11 @@ bool belongs_to_a_data_set(const fs::directory_entry& file) {
                       ", so it is not replaced; choose another " + output.option);
 }
 
-void require_data_set(const OutputFolder& output) {
-  for (const fs::directory_entry& file : fs::directory_iterator(output.path)) {
+/// `folder` is what is, or was, at `output`.
+void require_data_set(const OutputFolder& output, const fs::path& folder) {
+  for (const fs::directory_entry& file : fs::directory_iterator(folder)) {
     if (!belongs_to_a_data_set(file)) refuse(output, file, ", which is not part of a data set");
-    if (!fs::exists(output.path / kDatasetManifestName))
+    if (!fs::exists(folder / kDatasetManifestName))
       refuse(output, file, std::string(", but no ") + kDatasetManifestName);
   }
 }
@@ -44,16 +48,25 @@ std::string random_suffix() {
   return std::to_string(random()) + std::to_string(random());
 }
 
-/// Neither at `output` nor at a folder above it.
+/// Neither at `output` nor at a folder above it. Each is looked at once: another process may put it there meanwhile.
 void require_no_file(const OutputFolder& output) {
   std::error_code ignored;  // a folder that cannot be looked into is met when it is written
   for (fs::path path = output.path; !path.empty(); path = path.parent_path()) {
-    if (fs::is_directory(path, ignored)) return;
-    if (fs::exists(fs::symlink_status(path, ignored)))
+    const fs::file_status here = fs::symlink_status(path, ignored);
+    const fs::file_status there = fs::is_symlink(here) ? fs::status(path, ignored) : here;
+    if (fs::is_directory(there)) return;
+    if (fs::exists(here))
       throw ContractError(output.option + " " + output.path.string() + ": " + path.string() +
-                          (fs::is_symlink(path, ignored) ? " is a link to nothing" : " is a file") + "; name a folder");
+                          (fs::exists(there) ? " is a file" : " is a link to nothing") + "; name a folder");
     if (path == path.parent_path()) return;
   }
+}
+
+/// Such a folder cannot be renamed. Older kernels cannot tell, and refuse when it is.
+bool is_mount_point(const fs::path& folder) {
+  struct statx facts {};
+  return ::statx(AT_FDCWD, folder.c_str(), 0, STATX_TYPE, &facts) == 0 &&
+         (facts.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
 }  // namespace
@@ -62,8 +75,14 @@ void check_output(const OutputFolder& output) {
   const fs::path& path = output.path;
   if (path.empty()) throw ContractError(output.option + " must name the folder to write");
   require_no_file(output);
-  if (!fs::exists(fs::symlink_status(path)) || (fs::is_directory(path) && fs::is_empty(path))) return;
-  require_data_set(output);
+  if (!fs::exists(fs::symlink_status(path))) return;
+  if (is_mount_point(path))
+    throw ContractError(
+        output.option + " " + path.string() +
+        ": a file system is mounted there, and a folder is published as a whole; name one in it, such as " +
+        (path / "data").string());
+  if (fs::is_empty(path)) return;
+  require_data_set(output, path);
   if (!output.overwrite)
     throw ContractError(path.string() + ": already holds a data set; give --overwrite to replace it, or another " +
                         output.option);
@@ -94,8 +113,13 @@ StagingFolder::~StagingFolder() {
 }
 
 void StagingFolder::publish() {
-  check_output(output_);
-  publish_folder(path_, output_.path);
+  flush_tree(path_);
+  for (;;) {
+    check_output(output_);
+    if (publish_new_folder(path_, output_.path)) return;
+    if (output_.overwrite)
+      return replace_folder(path_, output_.path, [this](const fs::path& old) { require_data_set(output_, old); });
+  }
 }
 
 }  // namespace lockstep::data

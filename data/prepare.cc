@@ -103,8 +103,9 @@ const fs::path& Preparation::source_of(const std::string& split) const {
 }
 
 std::string Preparation::expected_layout() const {
-  return is_imdb() ? "; expected aclImdb/train/pos/*.txt and aclImdb/train/neg/*.txt"
-                   : "; expected rows below the header";
+  if (is_imdb()) return "; expected aclImdb/train/pos/*.txt and aclImdb/train/neg/*.txt";
+  return options_.train_file.extension() == ".csv" ? "; expected rows below the header"
+                                                   : "; expected one object per line";
 }
 
 /// The reader of a split; none if the source has no such split.

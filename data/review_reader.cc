@@ -7,6 +7,7 @@
 
 #include "data/csv_reader.h"
 #include "data/error.h"
+#include "data/input_path.h"
 #include "data/jsonl_reader.h"
 #include "data/sha256.h"
 #include "data/spelling.h"
@@ -19,7 +20,7 @@ namespace {
 /// The bytes of `file`. Throws DataError naming it if it cannot be opened.
 std::unique_ptr<std::istream> open_bytes(const std::filesystem::path& file) {
   auto input = std::make_unique<std::ifstream>(file, std::ios::binary);
-  const int problem = !*input ? errno : std::filesystem::is_directory(file) ? EISDIR : 0;
+  const int problem = !*input ? errno : is_folder(file) ? EISDIR : 0;
   if (problem) throw DataError(file.string() + ": cannot be opened: " + std::strerror(problem));
   return input;
 }

@@ -7,6 +7,7 @@
 
 #include "data/atomic_file.h"
 #include "data/error.h"
+#include "data/input_path.h"
 #include "data/json_text.h"
 #include "data/special_tokens.h"
 #include "data/spelling.h"
@@ -26,7 +27,7 @@ class JsonFile {
   static constexpr int64_t kMaxBytes = int64_t{64} << 20;  // tokenizer.json holds the vocabulary
 
   explicit JsonFile(const fs::path& path) : path_(path), content_(json::object()) {
-    if (!fs::exists(path)) return;
+    if (!is_there(path)) return;
     const std::string text = read_file(path, kMaxBytes);
     try {
       content_ = parse_json(text);
@@ -173,7 +174,7 @@ std::vector<std::string> tokens_of(const JsonFile& tokenizer) {
 
 Vocabulary read_vocabulary(const fs::path& folder, const JsonFile& tokenizer) {
   const fs::path vocab_txt = folder / "vocab.txt";
-  const bool has_file = fs::exists(vocab_txt);
+  const bool has_file = is_there(vocab_txt);
   if (!has_file && tokenizer.is_empty())
     throw DataError(folder.string() + " has neither vocab.txt nor tokenizer.json; copy them from the model's source");
   if (tokenizer.is_empty()) return Vocabulary::load(vocab_txt);

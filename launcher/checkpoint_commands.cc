@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "data/dataset_manifest.h"
+#include "data/input_path.h"
 #include "launcher/checkpoint/checkpoint_error.h"
 #include "launcher/checkpoint/store.h"
 #include "launcher/cli/command_line.h"
@@ -48,7 +49,7 @@ std::string folder_from(const char* name, const char* purpose, const char* foote
   const auto app = make_app(std::string("lockstep ") + name, purpose, footer);
   app->add_option("FOLDER", folder, meaning)->required();
   parse_command_line(*app, arguments);
-  if (!fs::is_directory(folder)) throw CheckpointError(folder + " is not a folder");
+  if (!data::is_folder(folder)) throw CheckpointError(folder + " is not a folder");
   return folder;
 }
 
@@ -110,7 +111,7 @@ int verify_command(const std::vector<std::string>& arguments) {
   const std::string folder =
       folder_from("verify", "Reads and checks the checkpoints of a run, or a data set.", kVerifyFooter,
                   (std::string(kRunMeaning) + ", or a folder that lockstep prepare wrote").c_str(), arguments);
-  if (fs::exists(fs::path(folder) / data::kDatasetManifestName)) return verify_dataset(folder);
+  if (data::is_there(fs::path(folder) / data::kDatasetManifestName)) return verify_dataset(folder);
   const auto checkpoints = checkpoints_at(folder);
   if (checkpoints.empty()) throw CheckpointError("no checkpoints in " + folder);
   const Verdicts found = print_verdicts(checkpoints, true, "valid");

@@ -5,6 +5,7 @@
 
 #include "data/error.h"
 #include "data/hdf5_arrays.h"
+#include "data/input_path.h"
 #include "data/output_folder.h"
 #include "launcher/checkpoint/checkpoint_error.h"
 #include "launcher/checkpoint/shard.h"
@@ -52,7 +53,7 @@ ExportOptions parse(const std::vector<std::string>& arguments) {
   app->add_option("--format", o.format, "hf: a Hugging Face model; hdf5: parameters, m and v")
       ->check(one_of({"hf", "hdf5"}));
   parse_command_line(*app, arguments);
-  if (!fs::is_directory(o.source)) throw CheckpointError(o.source.string() + " is not a folder");
+  if (!data::is_folder(o.source)) throw CheckpointError(o.source.string() + " is not a folder");
   const bool is_new = !fs::exists(fs::symlink_status(o.output_dir));
   if (!is_new && !(fs::is_directory(o.output_dir) && fs::is_empty(o.output_dir)))
     throw SettingsError("--output_dir " + o.output_dir.string() + " is not an empty folder; choose another");

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "data/input_path.h"
 #include "launcher/checkpoint/manifest.h"
 #include "launcher/errors.h"
 
@@ -32,13 +33,13 @@ fs::path cached_snapshot(const std::string& name) {
   std::string revision;
   std::ifstream(model / "refs" / "main") >> revision;
   const fs::path snapshot = model / "snapshots" / revision;
-  return !revision.empty() && fs::is_directory(snapshot) ? snapshot : fs::path();
+  return !revision.empty() && data::is_folder(snapshot) ? snapshot : fs::path();
 }
 
 }  // namespace
 
 fs::path find_model_folder(const std::string& name_or_path) {
-  if (fs::is_directory(name_or_path)) return name_or_path;
+  if (data::is_folder(name_or_path)) return name_or_path;
   if (fs::path snapshot = cached_snapshot(name_or_path); !snapshot.empty()) return snapshot;
   throw SettingsError(
       "model " + name_or_path + " is neither a folder nor in the Hugging Face cache (" + hugging_face_cache().string() +
@@ -48,7 +49,7 @@ fs::path find_model_folder(const std::string& name_or_path) {
 
 fs::path find_weights_folder(const std::string& name_or_path) {
   fs::path folder = find_model_folder(name_or_path);
-  if (fs::exists(folder / kManifestName) && !fs::exists(folder / "model.safetensors"))
+  if (data::is_there(folder / kManifestName) && !data::is_there(folder / "model.safetensors"))
     throw SettingsError(name_or_path + " is a checkpoint; lockstep export " + name_or_path +
                         " --output_dir DIR makes a model of it");
   return folder;

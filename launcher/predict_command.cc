@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "data/error.h"
+#include "data/input_path.h"
 #include "data/packed_batch.h"
 #include "data/spelling.h"
 #include "data/utf8.h"
@@ -157,7 +158,7 @@ class TextSource {
   explicit TextSource(const PredictOptions& options) : texts_(options.texts) {
     if (!texts_.empty()) return;
     const std::string file = options.file.empty() ? "-" : options.file;
-    if (file != "-" && std::filesystem::is_directory(file))
+    if (file != "-" && data::is_folder(file))
       throw UsageError("--file " + file + " is a folder; name a file with one text per line");
     if (file == "-" && isatty(STDIN_FILENO) == 1)
       log_info("reading texts from standard input, one per line; end with Ctrl-D");

@@ -130,24 +130,52 @@ TEST_F(AtomicFile, UnreadableFileIsADataError) {
   EXPECT_THROW(read_file(folder_), DataError);
 }
 
-TEST_F(AtomicFile, FolderIsPublishedWhereThereWasNone) {
-  publish_folder(make_folder(folder_ / "staging", "new"), folder_ / "target");
-  EXPECT_EQ(read_file(folder_ / "target/inner/file"), "new");
-  EXPECT_EQ(names(), std::vector<std::string>{"target"});
+void accept(const fs::path& /*old*/) {}
+
+TEST_F(AtomicFile, FolderIsPublishedWhereThereWasNoneOrAnEmptyOne) {
+  for (const char* target : {"none", "empty"}) {
+    fs::create_directories(folder_ / "empty");
+    EXPECT_TRUE(publish_new_folder(make_folder(folder_ / "staging", "new"), folder_ / target));
+    EXPECT_EQ(read_file(folder_ / target / "inner/file"), "new");
+    EXPECT_FALSE(fs::exists(folder_ / "staging"));
+  }
+}
+
+TEST_F(AtomicFile, NewFolderReplacesNeitherAFolderNorAFile) {
+  make_folder(folder_ / "staging", "new");
+  make_folder(folder_ / "folder", "old");
+  std::ofstream(folder_ / "file") << "old";
+  EXPECT_FALSE(publish_new_folder(folder_ / "staging", folder_ / "folder"));
+  EXPECT_FALSE(publish_new_folder(folder_ / "staging", folder_ / "file"));
+  EXPECT_EQ(read_file(folder_ / "folder/inner/file"), "old");
+  EXPECT_EQ(read_file(folder_ / "file"), "old");
+  EXPECT_EQ(read_file(folder_ / "staging/inner/file"), "new");
 }
 
 TEST_F(AtomicFile, FolderReplacesAnotherWhole) {
   std::ofstream(make_folder(folder_ / "target", "old") / "stale") << "x";
-  publish_folder(make_folder(folder_ / "staging", "new") / "", folder_ / "target" / "");
+  replace_folder(make_folder(folder_ / "staging", "new"), folder_ / "target",
+                 [](const fs::path& old) { EXPECT_TRUE(fs::exists(old / "stale")); });
   EXPECT_EQ(read_file(folder_ / "target/inner/file"), "new");
   EXPECT_FALSE(fs::exists(folder_ / "target/stale"));
   EXPECT_EQ(names(), std::vector<std::string>{"target"});
 }
 
+TEST_F(AtomicFile, AnOldFolderThatMustNotGoIsPutBack) {
+  make_folder(folder_ / "target", "old");
+  make_folder(folder_ / "staging", "new");
+  const auto refuse = [](const fs::path& old) { throw ContractError(read_file(old / "inner/file")); };
+  EXPECT_THROW(replace_folder(folder_ / "staging", folder_ / "target", refuse), ContractError);
+  EXPECT_EQ(read_file(folder_ / "target/inner/file"), "old");
+  EXPECT_EQ(read_file(folder_ / "staging/inner/file"), "new");
+  EXPECT_EQ(names().size(), 2u);
+}
+
 TEST_F(AtomicFile, MissingStagingFolderLeavesTheTargetWhole) {
   make_folder(folder_ / "target", "old");
-  EXPECT_THROW(publish_folder(folder_ / "none", folder_ / "target"), std::system_error);
+  EXPECT_THROW(replace_folder(folder_ / "none", folder_ / "target", accept), std::system_error);
   EXPECT_EQ(read_file(folder_ / "target/inner/file"), "old");
+  EXPECT_THROW(publish_new_folder(folder_ / "none", folder_ / "other"), std::system_error);
 }
 
 TEST_F(AtomicFile, FailedRenamePutsTheOldFolderBack) {
@@ -158,7 +186,7 @@ TEST_F(AtomicFile, FailedRenamePutsTheOldFolderBack) {
       ::stat(folder_.c_str(), &here) == 0 && ::stat("/dev/shm", &there) == 0 && here.st_dev != there.st_dev;
   LOCKSTEP_NEEDS("two_file_systems", two, "/dev/shm is on the temporary folder's file system");
   make_folder(folder_ / "target", "old");
-  EXPECT_THROW(publish_folder(make_folder(other, "new"), folder_ / "target"), std::system_error);  // EXDEV
+  EXPECT_THROW(replace_folder(make_folder(other, "new"), folder_ / "target", accept), std::system_error);  // EXDEV
   fs::remove_all(other);
   EXPECT_EQ(read_file(folder_ / "target/inner/file"), "old");
   EXPECT_EQ(names(), std::vector<std::string>{"target"});
