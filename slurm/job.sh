@@ -86,9 +86,9 @@ compose_start() {
   case "$start_with" in
     srun)
       unset SLURM_CPUS_PER_GPU # some Slurms refuse it beside --cpus-per-task
-      # By default Slurm's plug-in takes one algorithm for a fence with data and another for one without. Once in some hundred starts a rank
-      # is then out of MPI_Init while another is still in it, and the first message from there ends that one with a segmentation fault.
-      export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-tree}
+      # With Slurm's plug-in, once in some hundred starts, a rank is out of MPI_Init while another is still in it, and the first message from
+      # there ends that one with a segmentation fault. Of its algorithms for fences, only the ring never let one through.
+      export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-ring}
       start=(srun --mpi=pmix --ntasks=$ranks --ntasks-per-node=$ranks_per_node --cpus-per-task=$threads --overcommit
         --kill-on-bad-exit=0 --wait=60)
       ;;
