@@ -167,6 +167,15 @@ TEST(Prepare, ExistingDataSetIsKeptUnlessOverwritten) {
   EXPECT_EQ(ShardedDataset::open(corpus / "out", "train").size(), 3);
 }
 
+TEST(Prepare, AFileWithoutRowsIsToldWhatItsKindNeeds) {
+  SmallCorpus corpus;
+  PrepareOptions options = corpus.csv("");
+  EXPECT_TRUE(contains(message_of<DataError>([&] { prepare(options); }), "expected rows below the header"));
+  options.train_file = corpus / "train.jsonl";
+  write_file(options.train_file, "");
+  EXPECT_TRUE(contains(message_of<DataError>([&] { prepare(options); }), "expected one object per line"));
+}
+
 TEST(Prepare, FailureLeavesTheOldDataSetAndNothingElse) {
   SmallCorpus corpus;
   prepare(corpus.csv("a,1\nb,0\n"));

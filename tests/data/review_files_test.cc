@@ -191,6 +191,9 @@ TEST_F(Jsonl, MissingKeyInTheFirstObjectIsAWrongColumn) {
 TEST_F(Jsonl, OneJsonArrayIsExplained) {
   expect_error<DataError>("a.json", "[\n{\"text\": \"a\", \"label\": 1}\n]\n", "the file is one JSON array");
   expect_error<DataError>("a.json", "[{\"text\": \"a\", \"label\": 1}]\n", "the file is one JSON array");
+  const std::string endless(6 * data::kMaxReviewBytes, ' ');  // the longest line that is read
+  expect_error<DataError>("a.json", "[" + endless + "]\n", "the file is one JSON array");
+  expect_error<DataError>("a.json", endless + "{}\n", "line 1: has more than");
 }
 
 TEST_F(Jsonl, InvalidUtf8IsReplacedAndMarked) {
