@@ -1,0 +1,104 @@
+// A library for LD_PRELOAD: in the rank LOCKSTEP_SCARCE_RANK the allocation number LOCKSTEP_SCARCE_AT, counted from
+// MPI_Init_thread, finds no memory; those before and after it do. How many there were until MPI_Finalize goes into the
+// file LOCKSTEP_SCARCE_COUNT, if that is set.
+#include <dlfcn.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+extern "C" {
+// glibc's own, by names that nobody else takes.
+void* __libc_malloc(size_t);            // NOLINT(bugprone-reserved-identifier)
+void* __libc_calloc(size_t, size_t);    // NOLINT(bugprone-reserved-identifier)
+void* __libc_realloc(void*, size_t);    // NOLINT(bugprone-reserved-identifier)
+void* __libc_memalign(size_t, size_t);  // NOLINT(bugprone-reserved-identifier)
+}
+
+namespace {
+
+std::atomic<bool> is_counting = false;
+std::atomic<long> count = 0;
+long failing = 0;
+
+bool is_next_to_fail() {
+  return is_counting.load(std::memory_order_relaxed) && ++count == failing;
+}
+
+/// Says so, without memory.
+void* none(size_t size) {
+  std::array<char, 80> words{};
+  const int length = std::snprintf(words.data(), words.size(), "scarce memory: none for %zu bytes\n", size);
+  static_cast<void>(!write(STDERR_FILENO, words.data(), static_cast<size_t>(length)));
+  errno = ENOMEM;
+  return nullptr;
+}
+
+std::string_view variable(const char* name) {
+  const char* value = getenv(name);
+  return value != nullptr ? value : "";
+}
+
+template <typename Function>
+Function* next(const char* name) {
+  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
+}
+
+}  // namespace
+
+extern "C" {
+
+void* malloc(size_t size) {
+  return is_next_to_fail() ? none(size) : __libc_malloc(size);
+}
+
+void* calloc(size_t items, size_t size) {
+  return is_next_to_fail() ? none(items * size) : __libc_calloc(items, size);
+}
+
+void* realloc(void* old, size_t size) {
+  return is_next_to_fail() ? none(size) : __libc_realloc(old, size);
+}
+
+void* memalign(size_t alignment, size_t size) {
+  return is_next_to_fail() ? none(size) : __libc_memalign(alignment, size);
+}
+
+void* aligned_alloc(size_t alignment, size_t size) {
+  return memalign(alignment, size);
+}
+
+int posix_memalign(void** place, size_t alignment, size_t size) {
+  void* memory = memalign(alignment, size);
+  if (memory == nullptr) return ENOMEM;
+  *place = memory;
+  return 0;
+}
+
+int MPI_Init_thread(int* argc, char*** argv, int required, int* provided) {
+  auto* const init = next<decltype(MPI_Init_thread)>("MPI_Init_thread");
+  if (!variable("OMPI_COMM_WORLD_RANK").empty() &&
+      variable("OMPI_COMM_WORLD_RANK") == variable("LOCKSTEP_SCARCE_RANK")) {
+    failing = std::atol(variable("LOCKSTEP_SCARCE_AT").data());
+    is_counting = true;
+  }
+  return init(argc, argv, required, provided);
+}
+
+int MPI_Finalize() {
+  const char* file = getenv("LOCKSTEP_SCARCE_COUNT");
+  if (is_counting && file != nullptr) {
+    is_counting = false;
+    if (FILE* written = std::fopen(file, "w")) {
+      std::fprintf(written, "%ld\n", count.load());
+      std::fclose(written);
+    }
+  }
+  return next<decltype(MPI_Finalize)>("MPI_Finalize")();
+}
+}
