@@ -12,12 +12,13 @@
 #include <cstdlib>
 #include <string_view>
 
+// NOLINTBEGIN(readability-identifier-naming,bugprone-reserved-identifier): names of others
 extern "C" {
 // glibc's own, by names that nobody else takes.
-void* __libc_malloc(size_t);            // NOLINT(bugprone-reserved-identifier)
-void* __libc_calloc(size_t, size_t);    // NOLINT(bugprone-reserved-identifier)
-void* __libc_realloc(void*, size_t);    // NOLINT(bugprone-reserved-identifier)
-void* __libc_memalign(size_t, size_t);  // NOLINT(bugprone-reserved-identifier)
+void* __libc_malloc(size_t);
+void* __libc_calloc(size_t, size_t);
+void* __libc_realloc(void*, size_t);
+void* __libc_memalign(size_t, size_t);
 }
 
 namespace {
@@ -102,3 +103,4 @@ int MPI_Finalize() {
   return next<decltype(MPI_Finalize)>("MPI_Finalize")();
 }
 }
+// NOLINTEND(readability-identifier-naming,bugprone-reserved-identifier)
