@@ -15,13 +15,14 @@ namespace lockstep::data {
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
 
 /// Renames a folder to `target`, where nothing or an empty folder is, and flushes the name. False if anything else is
-/// there, whoever put it there and when: it is not touched. Throws std::system_error; nothing has changed then.
+/// there, whoever put it there and when: it is not touched. Throws std::system_error: nothing has changed then, or only
+/// the name could not be flushed.
 bool publish_new_folder(const std::filesystem::path& staging, const std::filesystem::path& target);
 
 /// Renames a folder to `target` in place of the one that is there: they change places in one step; where the file
 /// system cannot do that, the old one is moved aside first. `inspect` then sees the old one, which nobody finds by its
-/// name any more: if it throws, all is put back as it was; else the old one is removed. Throws std::system_error;
-/// `target` is then the old folder, whole.
+/// name any more: if it throws, all is put back as it was; else the old one is removed. Throws std::system_error:
+/// `target` is then the old folder, whole, or the new one whose name could not be flushed.
 void replace_folder(const std::filesystem::path& staging, const std::filesystem::path& target,
                     const std::function<void(const std::filesystem::path& old)>& inspect);
 

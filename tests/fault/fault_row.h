@@ -52,6 +52,8 @@ class FaultRow {
     ++counted_;
     violations_ += throws || failures() > before ? 1 : 0;
   }
+  /// Takes back the trial that is being counted: what it was to hurt did not come by.
+  void was_no_trial() { --counted_; }
   /// `body` once for each seed; it counts its trials itself.
   void for_each_seed(const std::function<void(Random&)>& body) {
     for (int i = 0; i < trials_ && !testing::Test::HasFatalFailure(); ++i) {

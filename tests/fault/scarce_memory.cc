@@ -1,7 +1,6 @@
 // A library for LD_PRELOAD: in the rank LOCKSTEP_SCARCE_RANK the allocation number LOCKSTEP_SCARCE_AT, counted from
 // MPI_Init_thread, finds no memory; those before and after it do. How many there were until MPI_Finalize goes into the
 // file LOCKSTEP_SCARCE_COUNT, if that is set.
-#include <dlfcn.h>
 #include <stddef.h>
 #include <unistd.h>
 
@@ -10,7 +9,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <string_view>
+
+#include "tests/support/preload.h"
 
 // NOLINTBEGIN(readability-identifier-naming,bugprone-reserved-identifier): names of others
 extern "C" {
@@ -22,6 +22,9 @@ void* __libc_memalign(size_t, size_t);
 }
 
 namespace {
+
+using lockstep::tests::real;
+using lockstep::tests::variable;
 
 std::atomic<bool> is_counting = false;
 std::atomic<long> count = 0;
@@ -38,16 +41,6 @@ void* none(size_t size) {
   static_cast<void>(!write(STDERR_FILENO, words.data(), static_cast<size_t>(length)));
   errno = ENOMEM;
   return nullptr;
-}
-
-std::string_view variable(const char* name) {
-  const char* value = getenv(name);
-  return value != nullptr ? value : "";
-}
-
-template <typename Function>
-Function* next(const char* name) {
-  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
 }
 
 }  // namespace
@@ -82,10 +75,10 @@ int posix_memalign(void** place, size_t alignment, size_t size) {
 }
 
 int MPI_Init_thread(int* argc, char*** argv, int required, int* provided) {
-  auto* const init = next<decltype(MPI_Init_thread)>("MPI_Init_thread");
+  auto* const init = real<decltype(MPI_Init_thread)>("MPI_Init_thread");
   if (!variable("OMPI_COMM_WORLD_RANK").empty() &&
       variable("OMPI_COMM_WORLD_RANK") == variable("LOCKSTEP_SCARCE_RANK")) {
-    failing = std::atol(variable("LOCKSTEP_SCARCE_AT").data());
+    failing = std::atol(variable("LOCKSTEP_SCARCE_AT").c_str());
     is_counting = true;
   }
   return init(argc, argv, required, provided);
@@ -100,7 +93,7 @@ int MPI_Finalize() {
       std::fclose(written);
     }
   }
-  return next<decltype(MPI_Finalize)>("MPI_Finalize")();
+  return real<decltype(MPI_Finalize)>("MPI_Finalize")();
 }
 }
 // NOLINTEND(readability-identifier-naming,bugprone-reserved-identifier)

@@ -249,6 +249,7 @@ class Syscalls : public tests::Victim {
                    "$'");
       row.count([&] {
         if (succeeds_once([&] { return trial(fault); })) return;
+        row.was_no_trial();
         missed += fault.words() + "\n";
         ++missing;
       });

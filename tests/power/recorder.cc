@@ -1,7 +1,6 @@
 // A library for LD_PRELOAD: every change that a program makes below LOCKSTEP_RECORD_ROOT is appended to the file
 // LOCKSTEP_RECORD, also from several processes, in the order in which it happens. LOCKSTEP_RECORD_WITHOUT makes the
 // file system a lesser one: "exchange" and "links" are then refused, as NFS and FAT refuse them.
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,24 +19,17 @@
 
 #include "tests/power/operation.h"
 #include "tests/power/record_format.h"
+#include "tests/support/preload.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 using lockstep::tests::Operation;
+using lockstep::tests::real;
 using lockstep::tests::RecordHead;
+using lockstep::tests::variable;
 using Kind = Operation::Kind;
 
-std::string variable(const char* name) {
-  const char* value = getenv(name);
-  return value != nullptr ? value : "";
-}
-
-/// The C library's function of that name.
-template <typename Function>
-Function* real(const char* name) {
-  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
-}
 #define REAL(name)                                             \
   (*[] {                                                       \
     static auto* const function = real<decltype(name)>(#name); \
